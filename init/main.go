@@ -1,0 +1,79 @@
+// Command init registers the service of the container that it runs in, and then
+// runs the app:
+//
+//	init -- CMD ARG...   registers, runs CMD as its child and passes everything on
+//	init register        registers and exits 0
+//
+// As the container's entrypoint it is process 1: it forwards signals to the app's
+// process group, collects orphans, and ends with the app's exit code. On a stop
+// signal it takes the instance out of traffic first (maintenance in Consul), gives
+// load balancers time to notice, then passes the signal on, kills what ignores it,
+// and deregisters; all within one budget below Docker's 10 seconds.
+//
+// The service is declared by SERVICE_* variables (package service), Consul is
+// found by its own CONSUL_* variables, and -h lists init's settings.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"remora/internal/cmdline"
+	"remora/internal/nearest"
+	"remora/internal/service"
+	"remora/internal/settings"
+)
+
+const usage = `init [flags] -- CMD [ARG...]   register, then run CMD
+init [flags] [register]        register, then exit 0`
+
+func main() {
+	cmdline.Main(cmdline.Program[settings.Init]{
+		Name:     "init",
+		Summary:  "registers the app in Consul before it starts, and takes it out before it stops",
+		Usage:    usage,
+		Siblings: settings.Names(),
+		Check:    check,
+		Run:      run,
+	})
+}
+
+const cmdRegister = "register"
+
+func check(s settings.Init, args cmdline.Args) error {
+	if err := checkArgs(args); err != nil {
+		return err
+	}
+	if err := settings.CheckStop(s.Drain, s.StopTimeout, stopReserve); err != nil {
+		return err
+	}
+	_, _, err := declared()
+	return err
+}
+
+func checkArgs(args cmdline.Args) error {
+	switch {
+	case args.Command && len(args.Words) == 0:
+		return errors.New("--: no command follows")
+	case args.Command || len(args.Words) == 0:
+		return nil
+	case len(args.Words) == 1 && args.Words[0] == cmdRegister:
+		return nil
+	}
+	word := args.Words[0]
+	if near, ok := nearest.Name(word, []string{cmdRegister}); ok && near != word {
+		return fmt.Errorf("%q: unknown command; did you mean %s?", word, near)
+	}
+	return fmt.Errorf("%q: unknown command; to run an app: init -- %s", word, strings.Join(args.Words, " "))
+}
+
+// declared returns what SERVICE_* in the environment declares for this container.
+func declared() ([]service.Instance, []error, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, nil, fmt.Errorf("host name: %w", err)
+	}
+	return service.FromEnviron(os.Environ(), host)
+}

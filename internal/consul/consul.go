@@ -1,0 +1,163 @@
+// Package consul talks to a Consul agent about registrations: it makes them,
+// takes them away, puts them into maintenance, reports checks, and tells what
+// the agent has.
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"remora/internal/service"
+)
+
+// ErrNotFound says that the agent does not know the instance or check.
+var ErrNotFound = errors.New("not known to the agent")
+
+// ErrRefused says that the agent understood the request and will never accept
+// it as it is.
+var ErrRefused = errors.New("refused by the agent")
+
+// Agent is a Consul agent.
+type Agent struct {
+	client  *api.Client
+	address string
+	timeout time.Duration
+}
+
+// New returns the agent that Consul's own environment variables name
+// (CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT, …; without them,
+// 127.0.0.1:8500). It does not connect. timeout bounds each call.
+func New(timeout time.Duration) (*Agent, error) {
+	config := api.DefaultConfig()
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("consul client for %s: %w", config.Address, err)
+	}
+	return &Agent{client: client, address: config.Address, timeout: timeout}, nil
+}
+
+// Address is where the agent is, as it was given.
+func (a *Agent) Address() string { return a.address }
+
+// Register makes the agent know the instance and its checks, exactly these:
+// checks that an earlier registration under the same ID left go, and so does
+// maintenance that we began (see Maintain). An operator's maintenance stays, which
+// is why Consul's own replace-existing-checks is not used: it ends that too.
+func (a *Agent) Register(ctx context.Context, i service.Instance) error {
+	registerCtx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	options := api.ServiceRegisterOpts{}
+	err := a.client.Agent().ServiceRegisterOpts(registration(i), options.WithContext(registerCtx))
+	if err != nil {
+		return a.explain("register service", i.ID, err)
+	}
+	checks, err := a.checks(ctx, i.ID)
+	if err != nil {
+		return err
+	}
+	return a.removeOthers(ctx, i, checks)
+}
+
+// removeOthers removes the checks that are not the instance's.
+func (a *Agent) removeOthers(ctx context.Context, i service.Instance, has map[string]*api.AgentCheck) error {
+	for id, c := range has {
+		operators := id == maintenanceCheck+i.ID && !strings.HasPrefix(c.Notes, reasonPrefix)
+		ours := slices.ContainsFunc(i.Checks, func(c service.Check) bool { return c.ID == id })
+		if operators || ours {
+			continue
+		}
+		callCtx, cancel := context.WithTimeout(ctx, a.timeout)
+		err := a.client.Agent().CheckDeregisterOpts(id, (&api.QueryOptions{}).WithContext(callCtx))
+		cancel()
+		if err = a.explain("remove check", id, err); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Deregister removes the instance. That there is none is no error.
+func (a *Agent) Deregister(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	err := a.client.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
+	if err = a.explain("deregister service", id, err); errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// reasonPrefix begins the reason of maintenance that we began, so that it is
+// never mistaken for an operator's.
+const reasonPrefix = "remora: "
+
+// Maintain puts the instance into maintenance, for the reason given: Consul
+// shows it as critical until it is registered anew. An instance that an operator
+// put into maintenance keeps the operator's reason.
+func (a *Agent) Maintain(ctx context.Context, id, reason string) error {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	q := (&api.QueryOptions{}).WithContext(ctx)
+	err := a.client.Agent().EnableServiceMaintenanceOpts(id, reasonPrefix+reason, q)
+	return a.explain("maintain service", id, err)
+}
+
+// maintenanceCheck begins the ID of the check by which the agent keeps an
+// instance in maintenance (agent/agent.go, serviceMaintCheckID).
+const maintenanceCheck = "_service_maintenance:"
+
+// Report sets the status and output of a TTL check, which counts as a sign of
+// life. It returns ErrNotFound if the agent does not have the check.
+func (a *Agent) Report(ctx context.Context, checkID string, status service.Status, output string) error {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	err := a.client.Agent().UpdateTTLOpts(checkID, output, string(status), (&api.QueryOptions{}).WithContext(ctx))
+	return a.explain("report check", checkID, err)
+}
+
+// explain adds what was done to what, and the kind of error where a caller
+// decides by it. A refused token is not ErrRefused: tokens are created and
+// replicated while we wait.
+func (a *Agent) explain(doing, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var status api.StatusError
+	if !errors.As(err, &status) {
+		return fmt.Errorf("%s %q at %s: %w", doing, id, a.address, bare(err))
+	}
+	body := strings.TrimSpace(status.Body)
+	switch status.Code {
+	case http.StatusNotFound:
+		return fmt.Errorf("%s %q: %w", doing, id, ErrNotFound)
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return fmt.Errorf("%s %q: %w: %s", doing, id, ErrRefused, body)
+	}
+	return fmt.Errorf("%s %q: the agent answers %d: %s", doing, id, status.Code, body)
+}
+
+// bare takes the method and URL off an HTTP client's error; the address is in
+// the message already, and the URL says nothing more.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("no answer in time")
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Err
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+// Package registrar keeps an instance registered: it compares what the agent has
+// with what should be there, and acts on a difference.
+package registrar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"remora/internal/consul"
+	"remora/internal/service"
+)
+
+// Agent is what a registrar needs of Consul's agent; package consul says what
+// each call does and how it fails.
+type Agent interface {
+	Register(ctx context.Context, i service.Instance) error
+	Registered(ctx context.Context, id, hash string, wait time.Duration) (consul.Registered, error)
+}
+
+// Registrar keeps one instance registered.
+type Registrar struct {
+	Agent Agent
+	Log   *slog.Logger
+	// Desired returns the instance as it should be registered now, with the
+	// statuses that its checks should be born with.
+	Desired func() service.Instance
+	// OnlyMissing leaves alone a registration that differs: somebody else, with
+	// the same definition, keeps it in another form.
+	OnlyMissing bool
+	// OnRegister, if set, is called after each registration.
+	OnRegister func()
+}
+
+// Bounds of the pause after an error, which doubles and is random between half
+// and the whole, so that a returning agent does not meet everybody at once.
+const (
+	pauseLeast = 100 * time.Millisecond
+	pauseMost  = 2 * time.Second
+)
+
+// passInterval bounds how long a difference that the blocking query does not see
+// (a missing check) can last.
+const passInterval = 30 * time.Second
+
+// Once registers the instance, trying until it succeeds, ctx ends, or the agent
+// refuses the registration as it is.
+func (r *Registrar) Once(ctx context.Context) error {
+	return Retry(ctx, r.Log, func() error { return r.register(ctx) })
+}
+
+// Retry does something that needs Consul until it succeeds, or ctx ends, or its
+// error is one that trying again cannot mend. It returns the last error.
+func Retry(ctx context.Context, log *slog.Logger, do func() error) error {
+	var failures failures
+	for {
+		err := do()
+		if errors.Is(err, consul.ErrRefused) || errors.Is(err, consul.ErrNoAddress) {
+			return err
+		}
+		if err == nil {
+			failures.end(log)
+			return nil
+		}
+		failures.note(log, err)
+		if !failures.pause(ctx) {
+			return err
+		}
+	}
+}
+
+// Keep keeps the instance registered until ctx ends. It asks the agent by a
+// query that blocks until something changes, so that it costs nothing while all
+// is well, and a lost registration is noticed at once.
+func (r *Registrar) Keep(ctx context.Context) {
+	var failures failures
+	var seen state
+	for ctx.Err() == nil {
+		next, err := r.pass(ctx, seen)
+		seen = next
+		if err == nil {
+			failures.end(r.Log)
+			continue
+		}
+		failures.note(r.Log, err)
+		failures.pause(ctx)
+	}
+}
+
+// state is what a pass leaves to the next one.
+type state struct {
+	hash       string // of the registration as it was; none if not known
+	registered bool   // this pass registered
+}
+
+var errDiffers = errors.New("the agent has it in another form than it was registered in")
+
+// pass waits for a change after the state seen, and answers it.
+func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
+	desired := r.Desired()
+	has, err := r.Agent.Registered(ctx, desired.ID, seen.hash, passInterval)
+	switch {
+	case errors.Is(err, consul.ErrNotFound):
+		return state{registered: true}, r.register(ctx)
+	case err != nil:
+		return state{}, err
+	case r.OnlyMissing || has.Is(desired):
+		return state{hash: has.Hash}, nil
+	case seen.registered:
+		// Two that own one ID would otherwise register against each other as fast
+		// as they can.
+		return state{}, fmt.Errorf("keep service %q: %w", desired.ID, errDiffers)
+	}
+	return state{registered: true}, r.register(ctx)
+}
+
+func (r *Registrar) register(ctx context.Context) error {
+	i := r.Desired()
+	if err := r.Agent.Register(ctx, i); err != nil {
+		return err
+	}
+	r.Log.Info("service registered", "service", i.Name, "id", i.ID, "address", i.HostPort())
+	if r.OnRegister != nil {
+		r.OnRegister()
+	}
+	return nil
+}
+
+// failures counts errors in a row, to log the first, every tenth, and the end.
+type failures struct {
+	count int
+	delay time.Duration
+}
+
+func (f *failures) note(log *slog.Logger, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	if f.count%10 == 0 {
+		log.Warn("registration failed; trying again", "error", err, "failures", f.count+1)
+	}
+	f.count++
+}
+
+func (f *failures) end(log *slog.Logger) {
+	if f.count > 0 {
+		log.Info("registration works again", "failures", f.count)
+	}
+	*f = failures{}
+}
+
+// pause waits, longer each time, and tells whether ctx is still alive.
+func (f *failures) pause(ctx context.Context) bool {
+	f.delay = min(max(2*f.delay, pauseLeast), pauseMost)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(f.delay/2 + rand.N(f.delay/2)):
+		return true
+	}
+}
