@@ -54,11 +54,9 @@ func (w *Web) Up(ctx context.Context, replicas int) error {
 
 // Verified returns the configuration that a load balancer is known to run on.
 func (w *Web) Verified(ctx context.Context, lb LoadBalancer) (string, error) {
-	id, err := w.Container(ctx, lb.service)
-	if err != nil {
-		return "", err
-	}
-	return Docker(ctx, "exec", id, "cat", "/live/last-good/"+lb.config)
+	// By its name: asking compose for the ID would take longer than a look should.
+	container := w.project + "-" + lb.service + "-1"
+	return Docker(ctx, "exec", container, "cat", "/live/last-good/"+lb.config)
 }
 
 // lookPause is the time between two looks; each look runs a process.
@@ -76,8 +74,20 @@ func (w *Web) WaitOut(ctx context.Context, address string, start time.Time) (map
 // servers.
 func (w *Web) WaitServers(ctx context.Context, count int, start time.Time) (map[string]time.Duration, error) {
 	return w.waitFor(ctx, start, fmt.Sprintf("has not %d servers", count), func(config string) bool {
-		return strings.Count(config, " server ")-strings.Count(config, "127.0.0.1:9 down") == count
+		return servers(config) == count
 	})
+}
+
+// servers counts the app's servers in a configuration of either load balancer.
+func servers(config string) int {
+	count := 0
+	for line := range strings.Lines(config) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "server ") && strings.Contains(line, ":8080") {
+			count++
+		}
+	}
+	return count
 }
 
 func (w *Web) waitFor(ctx context.Context, start time.Time, otherwise string, cond func(config string) bool) (map[string]time.Duration, error) {
