@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -44,7 +45,7 @@ func run(ctx context.Context, s *screen, down bool) error {
 		return err
 	}
 	ports := stack.Ports{Consul: 8500, HAProxy: 8080, Stats: 8404, Nginx: 8081}
-	d := &demo{screen: s, web: stack.NewWeb(servers, root, project, ports)}
+	d := &demo{screen: s, web: stack.NewWeb(servers, filepath.Join(root, "examples/web"), project, ports)}
 	if down {
 		return s.step("everything removed", func() (string, error) { return "", d.web.Down(ctx) })
 	}
@@ -96,7 +97,11 @@ func (d *demo) show(ctx context.Context) error {
 
 func (d *demo) bringUp(ctx context.Context) error {
 	start := time.Now()
-	err := d.screen.step("containers up", func() (string, error) { return "", d.web.Up(ctx, replicas) })
+	err := d.screen.step("containers up", func() (string, error) {
+		// From nothing: an earlier demo would keep its volumes, and with them the
+		// binaries of its images.
+		return "", errors.Join(d.web.Down(ctx), d.web.Up(ctx, replicas))
+	})
 	if err != nil {
 		return err
 	}
@@ -135,7 +140,7 @@ func (d *demo) stopOne(ctx context.Context) error {
 
 // killOne kills a replica. Requests that it was answering are lost with it.
 func (d *demo) killOne(ctx context.Context) error {
-	d.screen.section("One replica killed hard: docker kill")
+	d.screen.section("One replica killed hard: docker kill (what it was answering is lost with it)")
 	_, err := d.takeOut(ctx, "kill")
 	return err
 }

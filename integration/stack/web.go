@@ -26,15 +26,16 @@ type LoadBalancer struct {
 	Port    int
 }
 
-// NewWeb describes examples/web under a project name of its own.
-func NewWeb(servers Servers, root, project string, ports Ports, env ...string) *Web {
+// NewWeb describes the project in dir, examples/web or a copy, under a project
+// name of its own.
+func NewWeb(servers Servers, dir, project string, ports Ports, env ...string) *Web {
 	env = append(env,
 		"CONSUL_PORT="+strconv.Itoa(ports.Consul),
 		"HAPROXY_PORT="+strconv.Itoa(ports.HAProxy),
 		"STATS_PORT="+strconv.Itoa(ports.Stats),
 		"NGINX_PORT="+strconv.Itoa(ports.Nginx),
 	)
-	file := filepath.Join(root, "examples/web/compose.yaml")
+	file := filepath.Join(dir, "compose.yaml")
 	return &Web{Stack: New(servers, project, file, env...), Ports: ports}
 }
 
