@@ -46,7 +46,7 @@ func check(s settings.Init, args cmdline.Args) error {
 	if err := checkArgs(args); err != nil {
 		return err
 	}
-	if err := settings.CheckStop(s.Drain, s.StopTimeout, stopReserve); err != nil {
+	if err := errors.Join(settings.CheckStop(s.Drain, s.StopTimeout, stopReserve), settings.CheckConsul(s.Consul)); err != nil {
 		return err
 	}
 	_, _, err := declared()
@@ -61,9 +61,11 @@ func checkArgs(args cmdline.Args) error {
 		return nil
 	case len(args.Words) == 1 && args.Words[0] == cmdRegister:
 		return nil
+	case args.Words[0] == cmdRegister:
+		return fmt.Errorf("%q: %s takes no arguments; flags come before it", args.Words[1], cmdRegister)
 	}
 	word := args.Words[0]
-	if near, ok := nearest.Name(word, []string{cmdRegister}); ok && near != word {
+	if near, ok := nearest.Name(word, []string{cmdRegister}); ok {
 		return fmt.Errorf("%q: unknown command; did you mean %s?", word, near)
 	}
 	return fmt.Errorf("%q: unknown command; to run an app: init -- %s", word, strings.Join(args.Words, " "))

@@ -124,8 +124,11 @@ func (e *enrolment) register(ctx context.Context) error {
 // gets them back. Another form of the same registration is left alone, since a
 // sidecar with the same definition may have taken the checks over.
 func (e *enrolment) keep(ctx context.Context) {
-	if e.Locate(ctx) != nil {
-		return // ctx ended: locate was tried by begin, which ends init for lasting errors
+	if err := e.Locate(ctx); err != nil {
+		if ctx.Err() == nil { // begin ends init for this, unless REMORA_CONSUL_WAIT was over first
+			e.Log.Error("service not registered", "error", err)
+		}
+		return
 	}
 	e.Each(func(i service.Instance) { e.registrar(i).Keep(ctx) })
 }

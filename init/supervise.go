@@ -88,7 +88,17 @@ func (s *supervisor) serve(app *proc.Process, stopKeeping func()) {
 func (s *supervisor) stop(app *proc.Process, sig os.Signal) {
 	deadline := time.Now().Add(s.settings.StopTimeout - stopReserve)
 	s.log.Info("stopping", "signal", sig.String(), "drain", s.settings.Drain, "deadline", s.settings.StopTimeout)
-	s.drain(app)
+	// Not bounded by the drain: as long as the app runs, it is worth saying that it
+	// goes.
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	maintained := make(chan struct{})
+	go func() { defer close(maintained); s.enrolment.Maintain(ctx) }()
+	defer func() { cancel(); <-maintained }()
+	start := time.Now()
+	// The app goes on serving, out of traffic, until the drain is over or another
+	// stop signal shortens it.
+	s.wait(app, s.settings.Drain, proc.IsStop)
+	s.log.Info("drained", "took", time.Since(start).Round(time.Millisecond))
 	s.forward(app, sig)
 	s.wait(app, time.Until(deadline), nil)
 	select {
@@ -98,20 +108,6 @@ func (s *supervisor) stop(app *proc.Process, sig os.Signal) {
 		s.forward(app, syscall.SIGKILL)
 		<-app.Done()
 	}
-}
-
-// drain keeps the app serving, out of traffic, for the drain time. It ends early
-// when the app ends or another stop signal comes.
-func (s *supervisor) drain(app *proc.Process) {
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), s.settings.Drain)
-	defer cancel()
-	maintained := make(chan struct{})
-	go func() { defer close(maintained); s.enrolment.Maintain(ctx) }()
-	s.wait(app, s.settings.Drain, proc.IsStop)
-	cancel()
-	<-maintained
-	s.log.Info("drained", "took", time.Since(start).Round(time.Millisecond))
 }
 
 // wait forwards signals until the app ends, the time is over, or a signal comes

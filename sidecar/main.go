@@ -45,24 +45,34 @@ func check(s settings.Sidecar, args cmdline.Args) error {
 		return errors.New("nothing to do: neither a service (SERVICE_NAME, SERVICE_PORT) nor REMORA_TEMPLATES is set")
 	case s.RenderReread <= 0:
 		return fmt.Errorf("REMORA_RENDER_REREAD=%q: is not longer than 0", s.RenderReread)
-	}
-	if s.Templates != "" {
-		info, err := os.Stat(s.Templates)
-		if err != nil {
-			return fmt.Errorf("REMORA_TEMPLATES=%q: %w", s.Templates, err)
-		}
-		if !info.IsDir() {
-			return fmt.Errorf("REMORA_TEMPLATES=%q: is not a directory", s.Templates)
-		}
-	}
-	if !declared {
-		return nil
-	}
-	if s.TTL < minTTL {
+	case declared && s.TTL < minTTL:
 		return fmt.Errorf("REMORA_TTL=%q: is shorter than %s", s.TTL, minTTL)
 	}
-	_, _, err := instances()
+	if err := settings.CheckConsul(s.Consul); err != nil {
+		return err
+	}
+	if err := checkTemplates(s.Templates); err != nil || !declared {
+		return err
+	}
+	all, _, err := instances()
+	if err == nil && len(all) == 0 && s.Templates == "" {
+		return errors.New("nothing to do: SERVICE_IGNORE leaves out every port, and REMORA_TEMPLATES is not set")
+	}
 	return err
+}
+
+func checkTemplates(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("REMORA_TEMPLATES=%q: %w", dir, err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("REMORA_TEMPLATES=%q: is not a directory", dir)
+	}
+	return nil
 }
 
 func instances() ([]service.Instance, []error, error) {

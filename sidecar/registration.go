@@ -69,10 +69,10 @@ func keep(ctx context.Context, log *slog.Logger, agent *consul.Agent, i service.
 		},
 	}
 	// If this fails, the registrar's own loop sees the same trouble and copes.
-	missing := func(ctx context.Context) { _ = registration.Once(ctx) }
+	ensure := func(ctx context.Context) { _ = registration.Ensure(ctx) }
 	for _, c := range i.Checks {
 		if c.TTL > 0 {
-			monitors = append(monitors, monitor.New(log, c, monitor.NewChecker(i, c), agent, missing))
+			monitors = append(monitors, monitor.New(log, c, monitor.NewChecker(i, c), agent, ensure))
 		}
 	}
 	var group sync.WaitGroup
@@ -89,6 +89,7 @@ func keep(ctx context.Context, log *slog.Logger, agent *consul.Agent, i service.
 			return
 		}
 	}
+	ensure(ctx) // before the reports, which would find their check missing
 	for _, m := range monitors {
 		group.Go(func() { m.Report(ctx) })
 	}

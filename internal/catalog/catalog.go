@@ -193,14 +193,17 @@ func (w *watch) fetch(ctx context.Context) (any, *dependency.ResponseMetadata, e
 
 // take remembers an answer and says so if it is new.
 func (w *watch) take(data any, meta *dependency.ResponseMetadata) {
+	// An answer without an index would make the next question one that does not
+	// block (Consul's documentation, "Blocking Queries": implementation details).
+	index := max(meta.LastIndex, 1)
 	switch {
-	case meta.LastIndex < w.index:
+	case index < w.index:
 		w.index = 0 // Consul lost its state; ask for whatever there is
 		return
-	case meta.LastIndex == w.index && w.answered():
+	case index == w.index && w.answered():
 		return
 	}
-	w.index = meta.LastIndex
+	w.index = index
 	if data == nil && meta.BlockOnNil {
 		return // a key that does not exist: "key" waits for it
 	}

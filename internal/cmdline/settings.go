@@ -8,6 +8,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -75,17 +76,19 @@ var errHelp = errors.New("help wanted")
 func Load[S any](s *S, argv, environ, siblings []string) (Parsed, error) {
 	table := Table[S]()
 	values := env.ToMap(environ)
-	if err := refuseUnknown(table, siblings, values); err != nil {
-		return Parsed{}, err
-	}
 	parsed, err := parseFlags(table, argv, values)
-	if err != nil {
+	// Who asks for help or the version gets it, whatever else is wrong.
+	if err != nil || parsed.Version {
+		return parsed, err
+	}
+	if err := refuseUnknown(table, siblings, values); err != nil {
 		return Parsed{}, err
 	}
 	err = env.ParseWithOptions(s, env.Options{
 		Environment: values,
 		FuncMap: map[reflect.Type]env.ParserFunc{
 			reflect.TypeFor[time.Duration](): parseDuration,
+			reflect.TypeFor[bool]():          parseBool,
 		},
 	})
 	return parsed, explain(reflect.TypeFor[S](), values, err)
@@ -161,6 +164,14 @@ func parseDuration(value string) (any, error) {
 		return nil, errors.New("is not a duration with a unit (for example 500ms, 5s or 2m)")
 	}
 	return d, nil
+}
+
+func parseBool(value string) (any, error) {
+	b, err := strconv.ParseBool(value)
+	if err != nil {
+		return nil, errors.New("is neither true nor false")
+	}
+	return b, nil
 }
 
 // explain replaces the library's error, which names the struct's field, by one

@@ -47,14 +47,14 @@ func (a *Agent) LocalAddress(ctx context.Context) (string, error) {
 			return local.WithZone("").String(), nil
 		}
 	}
-	return a.onlyCandidate()
-}
-
-func (a *Agent) onlyCandidate() (string, error) {
-	candidates, err := candidates()
+	all, err := candidates()
 	if err != nil {
 		return "", err
 	}
+	return a.only(all)
+}
+
+func (a *Agent) only(candidates []string) (string, error) {
 	if len(candidates) == 1 {
 		return candidates[0], nil
 	}

@@ -38,11 +38,12 @@ type Agent struct {
 // 127.0.0.1:8500). It does not connect. timeout bounds each call.
 func New(timeout time.Duration) (*Agent, error) {
 	config := api.DefaultConfig()
+	address := config.Address // NewClient takes the scheme off it
 	client, err := api.NewClient(config)
 	if err != nil {
-		return nil, fmt.Errorf("consul client for %s: %w", config.Address, err)
+		return nil, fmt.Errorf("consul client for %s: %w", address, err)
 	}
-	return &Agent{client: client, address: config.Address, timeout: timeout}, nil
+	return &Agent{client: client, address: address, timeout: timeout}, nil
 }
 
 // Address is where the agent is, as it was given.
@@ -64,15 +65,38 @@ func (a *Agent) Register(ctx context.Context, i service.Instance) error {
 	if err != nil {
 		return err
 	}
-	return a.removeOthers(ctx, i, checks)
+	return a.removeChecks(ctx, checks, func(c *api.AgentCheck) bool {
+		operators := c.CheckID == maintenanceCheck+i.ID && !strings.HasPrefix(c.Notes, reasonPrefix)
+		ours := slices.ContainsFunc(i.Checks, func(wants service.Check) bool { return wants.ID == c.CheckID })
+		return operators || ours
+	})
 }
 
-// removeOthers removes the checks that are not the instance's.
-func (a *Agent) removeOthers(ctx context.Context, i service.Instance, has map[string]*api.AgentCheck) error {
+// Replace is Register for an instance that begins a new life. The agent keeps the
+// status of a check that is registered again (agent/agent.go, AddService), so that
+// an app that is just starting would look as well as the one before it.
+func (a *Agent) Replace(ctx context.Context, i service.Instance) error {
+	checks, err := a.checks(ctx, i.ID)
+	if err != nil {
+		return err
+	}
+	if len(checks) > 0 {
+		// With no check at all it would look well, too. Register ends this.
+		if err := a.Maintain(ctx, i.ID, "starting"); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		maintains := func(c *api.AgentCheck) bool { return c.CheckID == maintenanceCheck+i.ID }
+		if err := a.removeChecks(ctx, checks, maintains); err != nil {
+			return err
+		}
+	}
+	return a.Register(ctx, i)
+}
+
+// removeChecks removes the checks for which keep is not true.
+func (a *Agent) removeChecks(ctx context.Context, has map[string]*api.AgentCheck, keep func(*api.AgentCheck) bool) error {
 	for id, c := range has {
-		operators := id == maintenanceCheck+i.ID && !strings.HasPrefix(c.Notes, reasonPrefix)
-		ours := slices.ContainsFunc(i.Checks, func(c service.Check) bool { return c.ID == id })
-		if operators || ours {
+		if keep(c) {
 			continue
 		}
 		callCtx, cancel := context.WithTimeout(ctx, a.timeout)

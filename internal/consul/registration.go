@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -32,6 +31,7 @@ func check(i service.Instance, c service.Check) *api.AgentServiceCheck {
 	out := &api.AgentServiceCheck{
 		CheckID: c.ID,
 		Name:    fmt.Sprintf("%s %s", c.Kind, question(i, c)),
+		Notes:   notes(c),
 		Status:  string(c.Initial),
 	}
 	if c.DeregisterAfter > 0 {
@@ -59,10 +59,23 @@ func question(i service.Instance, c service.Check) string {
 	return c.Method + " " + i.URL(c)
 }
 
+// notes say when a check is asked and what follows: for people, and because the
+// agent tells of a check nothing else that would show it (see Is).
+func notes(c service.Check) string {
+	text := fmt.Sprintf("every %s, timeout %s", c.Interval, c.Timeout)
+	if c.TTL > 0 {
+		text = fmt.Sprintf("reported at least every %s", c.TTL)
+	}
+	if c.DeregisterAfter > 0 {
+		text += fmt.Sprintf("; deregistered after %s in critical", c.DeregisterAfter)
+	}
+	return text
+}
+
 // Registered is what an agent has under an ID.
 type Registered struct {
-	service api.AgentService
-	checks  map[string]*api.AgentCheck
+	Service api.AgentService
+	Checks  map[string]*api.AgentCheck // by ID
 	// Hash stands for the registration, checks apart; see Registered.
 	Hash string
 }
@@ -71,7 +84,9 @@ type Registered struct {
 // of an earlier answer it waits until the registration is another, or gone, or
 // wait is over: Consul's hash-based blocking query.
 func (a *Agent) Registered(ctx context.Context, id, hash string, wait time.Duration) (Registered, error) {
-	queryCtx, cancel := context.WithTimeout(ctx, a.timeout+wait)
+	// The agent waits up to a sixteenth longer, at random (agent/agent_endpoint.go,
+	// agentLocalBlockingQuery).
+	queryCtx, cancel := context.WithTimeout(ctx, a.timeout+wait+wait/16)
 	defer cancel()
 	q := &api.QueryOptions{WaitHash: hash, WaitTime: wait}
 	s, meta, err := a.client.Agent().Service(id, q.WithContext(queryCtx))
@@ -82,13 +97,13 @@ func (a *Agent) Registered(ctx context.Context, id, hash string, wait time.Durat
 	if err != nil {
 		return Registered{}, err
 	}
-	return Registered{service: *s, checks: checks, Hash: meta.LastContentHash}, nil
+	return Registered{Service: *s, Checks: checks, Hash: meta.LastContentHash}, nil
 }
 
 func (a *Agent) checks(ctx context.Context, id string) (map[string]*api.AgentCheck, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	filter := "ServiceID == " + strconv.Quote(id)
+	filter := "ServiceID == `" + id + "`" // in double quotes, escaped ones are an error
 	checks, err := a.client.Agent().ChecksWithFilterOpts(filter, (&api.QueryOptions{}).WithContext(ctx))
 	return checks, a.explain("look up checks of service", id, err)
 }
@@ -96,22 +111,23 @@ func (a *Agent) checks(ctx context.Context, id string) (map[string]*api.AgentChe
 // Is tells whether the agent has what the instance wants to be. Statuses do not
 // count: they are what checks are for.
 func (r Registered) Is(i service.Instance) bool {
-	same := r.service.Service == i.Name &&
-		r.service.Address == i.Address &&
-		r.service.Port == i.Port &&
-		slices.Equal(r.service.Tags, i.Tags) &&
-		maps.Equal(r.service.Meta, i.Meta)
+	same := r.Service.Service == i.Name &&
+		r.Service.Address == i.Address &&
+		r.Service.Port == i.Port &&
+		slices.Equal(r.Service.Tags, i.Tags) &&
+		maps.Equal(r.Service.Meta, i.Meta)
 	if !same {
 		return false
 	}
 	checks := 0
-	for id := range r.checks {
+	for id := range r.Checks {
 		if id != maintenanceCheck+i.ID {
 			checks++
 		}
 	}
 	for _, c := range i.Checks {
-		if has := r.checks[c.ID]; has == nil || has.Type != checkType(c) {
+		has, wants := r.Checks[c.ID], check(i, c)
+		if has == nil || has.Type != checkType(c) || has.Name != wants.Name || has.Notes != wants.Notes {
 			return false
 		}
 	}
@@ -127,17 +143,4 @@ func checkType(c service.Check) string {
 		return "http"
 	}
 	return string(c.Kind)
-}
-
-// Status returns the worst status among the instance's checks, maintenance
-// included, with the output of that check.
-func (r Registered) Status() (service.Status, string) {
-	worst, output := service.Passing, ""
-	for _, c := range r.checks {
-		status := service.Status(c.Status)
-		if status == service.Critical && worst != service.Critical || status == service.Warning && worst == service.Passing {
-			worst, output = status, c.Output
-		}
-	}
-	return worst, output
 }

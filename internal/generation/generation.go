@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // File is one file of a set.
@@ -226,6 +227,9 @@ func (s *Store) Pointed(name string) (ID, error) {
 	link, err := os.Readlink(filepath.Join(s.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
+	}
+	if errors.Is(err, syscall.EINVAL) {
+		return "", fmt.Errorf("%s: is not a symlink", filepath.Join(s.dir, name))
 	}
 	if err != nil {
 		return "", err

@@ -64,6 +64,8 @@ func TestWhoMayKnowWhom(t *testing.T) {
 		"internal/generation": {},
 		"internal/dirwatch":   {},
 		"internal/await":      {},
+		"internal/consultest": {},
+		"internal/drive":      {"internal/await"},
 		"internal/catalog":    {},
 		"internal/service":    {"internal/nearest"},
 		"internal/cmdline":    {"internal/nearest"},

@@ -7,7 +7,7 @@ import (
 )
 
 func TestName(t *testing.T) {
-	known := []string{"REMORA_DRAIN", "REMORA_LIVE", "REMORA_LOG_LEVEL"}
+	known := []string{"REMORA_DRAIN", "REMORA_LIVE", "REMORA_LOG_LEVEL", "drain", "live"}
 	for _, tc := range []struct {
 		name, want string
 		ok         bool
@@ -15,6 +15,10 @@ func TestName(t *testing.T) {
 		{"REMORA_DRIAN", "REMORA_DRAIN", true},
 		{"REMORA_LOGLEVEL", "REMORA_LOG_LEVEL", true},
 		{"REMORA_LIVE", "REMORA_LIVE", true},
+		{"drian", "drain", true}, // neighbours swapped are one mistake
+		{"darin", "drain", true},
+		{"drai", "drain", true},
+		{"lief", "", false},
 		{"SOMETHING_ELSE_ENTIRELY", "", false},
 		{"", "", false},
 	} {

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -44,7 +45,11 @@ func (g *Group) Each(do func(service.Instance)) {
 // fails is logged: the stop that calls it goes on in any case.
 func (g *Group) Maintain(ctx context.Context) {
 	g.Each(func(i service.Instance) {
-		if err := g.Agent.Maintain(ctx, i.ID, "draining before a stop"); err != nil {
+		err := g.Agent.Maintain(ctx, i.ID, "draining before a stop")
+		if errors.Is(err, context.Canceled) {
+			return // the stop was over before the agent answered
+		}
+		if err != nil {
 			g.Log.Warn("service not drained", "service", i.Name, "id", i.ID, "error", err)
 			return
 		}

@@ -18,6 +18,7 @@ import (
 // each call does and how it fails.
 type Agent interface {
 	Register(ctx context.Context, i service.Instance) error
+	Replace(ctx context.Context, i service.Instance) error
 	Registered(ctx context.Context, id, hash string, wait time.Duration) (consul.Registered, error)
 }
 
@@ -46,10 +47,20 @@ const (
 // (a missing check) can last.
 const passInterval = 30 * time.Second
 
-// Once registers the instance, trying until it succeeds, ctx ends, or the agent
-// refuses the registration as it is.
+// Once registers the instance anew, whatever the agent has of an earlier life of
+// it, trying until it succeeds, ctx ends, or the agent refuses the registration as
+// it is.
 func (r *Registrar) Once(ctx context.Context) error {
-	return Retry(ctx, r.Log, func() error { return r.register(ctx) })
+	return Retry(ctx, r.Log, func() error { return r.register(ctx, r.Agent.Replace) })
+}
+
+// Ensure makes the agent agree once: it registers the instance unless the agent
+// has it already, and returns as Once does.
+func (r *Registrar) Ensure(ctx context.Context) error {
+	return Retry(ctx, r.Log, func() error {
+		_, err := r.pass(ctx, state{})
+		return err
+	})
 }
 
 // Retry does something that needs Consul until it succeeds, or ctx ends, or its
@@ -81,12 +92,14 @@ func (r *Registrar) Keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		next, err := r.pass(ctx, seen)
 		seen = next
-		if err == nil {
+		switch {
+		case err != nil:
+			failures.note(r.Log, err)
+			failures.pause(ctx)
+		case !seen.registered:
+			// A registration alone proves nothing: it counts once it is seen.
 			failures.end(r.Log)
-			continue
 		}
-		failures.note(r.Log, err)
-		failures.pause(ctx)
 	}
 }
 
@@ -103,8 +116,9 @@ func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
 	desired := r.Desired()
 	has, err := r.Agent.Registered(ctx, desired.ID, seen.hash, passInterval)
 	switch {
-	case errors.Is(err, consul.ErrNotFound):
-		return state{registered: true}, r.register(ctx)
+	case errors.Is(err, consul.ErrNotFound) && !seen.registered:
+		err := r.register(ctx, r.Agent.Register)
+		return state{registered: err == nil}, err
 	case err != nil:
 		return state{}, err
 	case r.OnlyMissing || has.Is(desired):
@@ -114,12 +128,13 @@ func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
 		// as they can.
 		return state{}, fmt.Errorf("keep service %q: %w", desired.ID, errDiffers)
 	}
-	return state{registered: true}, r.register(ctx)
+	err = r.register(ctx, r.Agent.Register)
+	return state{registered: err == nil}, err
 }
 
-func (r *Registrar) register(ctx context.Context) error {
+func (r *Registrar) register(ctx context.Context, how func(context.Context, service.Instance) error) error {
 	i := r.Desired()
-	if err := r.Agent.Register(ctx, i); err != nil {
+	if err := how(ctx, i); err != nil {
 		return err
 	}
 	r.Log.Info("service registered", "service", i.Name, "id", i.ID, "address", i.HostPort())

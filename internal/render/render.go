@@ -45,8 +45,7 @@ type Renderer struct {
 	watches *catalog.Watches
 	store   *generation.Store
 
-	published generation.ID
-	problem   string // the last one logged, so that it is logged once
+	problem string // the last one logged, so that it is logged once
 }
 
 // New returns a renderer. It fails if the candidate's directory cannot be
@@ -62,9 +61,14 @@ func New(log *slog.Logger, set Set) (*Renderer, error) {
 		return nil, err
 	}
 	r := &Renderer{set: set, log: log, brain: brain, watches: watches, store: store}
-	r.published, err = store.Pointed(filepath.Base(set.Candidate))
-	return r, err
+	if _, err := store.Pointed(r.link()); err != nil {
+		return nil, fmt.Errorf("candidate %w", err)
+	}
+	return r, nil
 }
+
+// link is the name of the candidate's symlink in the store.
+func (r *Renderer) link() string { return filepath.Base(r.set.Candidate) }
 
 // Run renders until ctx ends. Trouble with a template or with Consul is logged;
 // the files stay as they were.
@@ -221,17 +225,17 @@ func (r *Renderer) execute(contents string, used, missing *dependency.Set) ([]by
 
 // publish makes files the candidate, and tells whether it was another before.
 func (r *Renderer) publish(files generation.Files) (bool, error) {
-	if files.ID() == r.published {
+	published, err := r.store.Pointed(r.link())
+	if err == nil && files.ID() == published {
 		return false, nil
 	}
 	id, err := r.store.Put(files)
 	if err == nil {
-		err = r.store.Point(filepath.Base(r.set.Candidate), id)
+		err = r.store.Point(r.link(), id)
 	}
 	if err != nil {
 		return false, fmt.Errorf("write candidate %s: %w", r.set.Candidate, err)
 	}
-	r.published = id
 	r.log.Info("files rendered", "generation", id, "files", len(files))
 	if err := r.store.Prune(); err != nil {
 		r.log.Warn("old generations stay", "error", err)

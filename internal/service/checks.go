@@ -20,13 +20,11 @@ const (
 	defaultDeregisterAfter = 10 * time.Minute
 )
 
+// minInterval keeps a slip, such as ms for s, from becoming a busy loop.
+const minInterval = 100 * time.Millisecond
+
 // never, as SERVICE_CHECK_DEREGISTER_AFTER, keeps a dead instance for ever.
 const never = "never"
-
-// checkKeys are the check_* keys, without the prefix.
-var checkKeys = []string{
-	"http", "https", "http_method", "tcp", "interval", "timeout", "initial_status", "deregister_after",
-}
 
 // checks returns the declared check. Without a declaration it is a TCP connect
 // to the port: an instance is born critical, and something has to see it become
@@ -39,7 +37,7 @@ func (p *portKeys) checks(instanceID string) ([]Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Check{ID: "service:" + instanceID, Method: p.get("check_http_method").value}
+	c := Check{Method: p.get("check_http_method").value}
 	switch {
 	case p.get("check_http").value != "":
 		c.Kind, c.Path = HTTP, rooted(p.get("check_http").value)
@@ -53,6 +51,10 @@ func (p *portKeys) checks(instanceID string) ([]Check, error) {
 	if c.Method == "" && c.Kind != TCP {
 		c.Method = "GET"
 	}
+	// The kind is part of the ID because an agent that gets another kind of check
+	// under a known ID goes on running the old one beside it (agent/agent.go,
+	// addCheck).
+	c.ID = "service:" + instanceID + ":" + string(c.Kind)
 	if err := errors.Join(p.times(&c), p.initial(&c)); err != nil {
 		return nil, err
 	}
@@ -62,6 +64,7 @@ func (p *portKeys) checks(instanceID string) ([]Check, error) {
 func (p *portKeys) unknownCheckKeys() error {
 	merged := maps.Clone(p.all)
 	maps.Copy(merged, p.byPort[p.port])
+	checkKeys := checkKeys()
 	for _, full := range slices.Sorted(maps.Keys(merged)) {
 		key, ok := strings.CutPrefix(full, checkPrefix)
 		if !ok || slices.Contains(checkKeys, key) {
@@ -94,6 +97,10 @@ func (p *portKeys) times(c *Check) error {
 	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
+	}
+	if c.Interval < minInterval {
+		v := p.get("check_interval")
+		return fmt.Errorf("%s=%q: is shorter than %s", v.name, v.value, minInterval)
 	}
 	if c.Timeout >= c.Interval {
 		return fmt.Errorf("%s=%q: is not shorter than the interval of %s",

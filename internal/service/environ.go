@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The convention is Registrator's: SERVICE_<KEY> for all ports and
@@ -79,10 +81,15 @@ func read(environ []string) declaration {
 		if !ok || key == "" {
 			continue
 		}
-		v := variable{name: name, value: value}
+		// Consul keeps JSON, which has no other strings: it would give back another
+		// value than it got, and the two would never agree.
+		v := variable{name: name, value: strings.ToValidUTF8(value, "\uFFFD")}
 		port, rest, specific := strings.Cut(key, "_")
 		if !specific || !isNumber(port) {
 			d.all[strings.ToLower(key)] = v
+			continue
+		}
+		if rest == "" {
 			continue
 		}
 		if d.byPort[port] == nil {
@@ -134,7 +141,7 @@ func (p *portKeys) instance(host string, several bool) (*Instance, error) {
 		return nil, err
 	}
 	port, err := strconv.ParseUint(p.port, 10, 16)
-	if err != nil || port == 0 {
+	if err != nil || port == 0 || strconv.FormatUint(port, 10) != p.port {
 		return nil, fmt.Errorf("%s: is not a port (1 to 65535)", p.portSource())
 	}
 	name, err := p.name(several)
@@ -151,6 +158,9 @@ func (p *portKeys) instance(host string, several bool) (*Instance, error) {
 	}
 	if i.ID == "" {
 		i.ID = fmt.Sprintf("%s:%s:%d", host, name, port)
+	}
+	if err := legalID(i.ID); err != nil {
+		return nil, err
 	}
 	i.Meta[MetaOwner] = host
 	i.Checks, err = p.checks(i.ID)
@@ -181,13 +191,26 @@ func (p *portKeys) name(several bool) (string, error) {
 	if name == "" {
 		return "", fmt.Errorf("SERVICE_NAME: is not set: the service's name in Consul (port %s)", p.port)
 	}
-	if strings.ContainsFunc(name, isControl) {
-		return "", fmt.Errorf("SERVICE_NAME=%q: contains a control character", name)
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return "", fmt.Errorf("%s=%q: has a control character", p.get("name").name, name)
 	}
 	return name, nil
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// legalID refuses what the agent registers but cannot find again: IDs are part of
+// paths in its API, where it refuses control characters and tidies up the rest,
+// and of filters, where they stand between backquotes.
+func legalID(id string) error {
+	switch {
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return fmt.Errorf("SERVICE_ID=%q: has a control character", id)
+	case strings.Contains(id, "`"):
+		return fmt.Errorf("SERVICE_ID=%q: has a backquote", id)
+	case path.Clean("/"+id) != "/"+id:
+		return fmt.Errorf("SERVICE_ID=%q: has a slash at an end, two in a row, or a dot for a part", id)
+	}
+	return nil
+}
 
 func (p *portKeys) address() string {
 	if v := p.get("address").value; v != "" {

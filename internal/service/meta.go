@@ -18,10 +18,7 @@ const (
 	metaLegalOthers = "-_"
 )
 
-// consumed are the keys that mean something themselves; all others are meta.
-var consumed = []string{"id", "name", "tags", "ignore", "port", "address", "ip"}
-
-// meta collects every key that is not consumed, the port's own before the
+// meta collects every key that means nothing itself, the port's own before the
 // general ones. What Consul would refuse is left out with a warning.
 func (p *portKeys) meta() map[string]string {
 	merged := maps.Clone(p.all)
@@ -29,7 +26,7 @@ func (p *portKeys) meta() map[string]string {
 	meta := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(merged)) {
 		v := merged[key]
-		if slices.Contains(consumed, key) || strings.HasPrefix(key, checkPrefix) {
+		if known(key) || strings.HasPrefix(key, checkPrefix) {
 			continue
 		}
 		if err := legalMeta(key, v.value, len(meta)); err != nil {

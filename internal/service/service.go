@@ -78,10 +78,12 @@ func (i Instance) URL(c Check) string {
 }
 
 // Reported returns the instance with checks that somebody reports every so
-// often, at least once per ttl.
+// often, at least once per ttl. They have IDs of their own: to the agent they are
+// of another kind.
 func (i Instance) Reported(ttl time.Duration) Instance {
 	i.Checks = slices.Clone(i.Checks)
 	for n := range i.Checks {
+		i.Checks[n].ID += ":ttl"
 		i.Checks[n].TTL = ttl
 	}
 	return i

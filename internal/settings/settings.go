@@ -16,13 +16,13 @@ import (
 
 // Log says how a program logs.
 type Log struct {
-	LogLevel  slog.Level `env:"REMORA_LOG_LEVEL" envDefault:"info" doc:"least severe message to log: debug, info, warn or error"`
-	LogFormat LogFormat  `env:"REMORA_LOG_FORMAT" envDefault:"text" doc:"text or json"`
+	LogLevel  LogLevel  `env:"REMORA_LOG_LEVEL" envDefault:"info" doc:"least severe message to log: debug, info, warn or error"`
+	LogFormat LogFormat `env:"REMORA_LOG_FORMAT" envDefault:"text" doc:"text or json"`
 }
 
 // Logger returns the logger that the settings ask for, writing to w.
 func (l Log) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: l.LogLevel}
+	options := &slog.HandlerOptions{Level: levels[l.LogLevel]}
 	if l.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
@@ -87,6 +87,21 @@ func Names() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// LogLevel is the least severe level that is logged.
+type LogLevel string
+
+var levels = map[LogLevel]slog.Level{
+	"debug": slog.LevelDebug,
+	"info":  slog.LevelInfo,
+	"warn":  slog.LevelWarn,
+	"error": slog.LevelError,
+}
+
+// UnmarshalText accepts debug, info, warn and error.
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	return choose(l, text, "debug", "info", "warn", "error")
 }
 
 // LogFormat is text or json.
@@ -162,6 +177,14 @@ func choose[T ~string](to *T, text []byte, values ...T) error {
 		words[i] = string(v)
 	}
 	return errors.New("is not one of " + strings.Join(words, ", "))
+}
+
+// CheckConsul says what is wrong with c.
+func CheckConsul(c Consul) error {
+	if c.ConsulTimeout <= 0 {
+		return fmt.Errorf("REMORA_CONSUL_TIMEOUT=%q: is not longer than 0", c.ConsulTimeout)
+	}
+	return nil
 }
 
 // CheckStop says whether a drain fits into a stop timeout together with

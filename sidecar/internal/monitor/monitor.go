@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,10 +30,12 @@ type Monitor struct {
 	// missing is called when Consul does not know the check.
 	missing func(ctx context.Context)
 
-	mu       sync.Mutex
-	last     result
-	first    chan struct{} // closed when there is a result
-	news     chan struct{} // holds one wake-up
+	mu    sync.Mutex
+	last  result
+	first chan struct{} // closed when there is a result
+	news  chan struct{} // holds one wake-up
+
+	missed time.Time // when missing was called last
 }
 
 type result struct {
@@ -129,7 +132,7 @@ func (m *Monitor) once(ctx context.Context) service.Status {
 func brief(output string) string {
 	const limit = 200
 	if len(output) > limit {
-		return output[:limit] + "…"
+		return strings.ToValidUTF8(output[:limit], "") + "…"
 	}
 	return output
 }
@@ -174,7 +177,8 @@ func (m *Monitor) send(ctx context.Context) error {
 		return nil
 	}
 	err := m.reporter.Report(ctx, m.check.ID, now.status, now.output)
-	if errors.Is(err, consul.ErrNotFound) {
+	if errors.Is(err, consul.ErrNotFound) && time.Since(m.missed) >= retryPause {
+		m.missed = time.Now()
 		m.missing(ctx)
 		return nil
 	}
