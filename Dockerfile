@@ -37,6 +37,9 @@ FROM base AS sidecar
 LABEL org.opencontainers.image.title="Remora sidecar" \
       org.opencontainers.image.description="Keeps Consul's checks and rendered files current"
 ENTRYPOINT ["/remora-sidecar/sidecar"]
+# It answers on a socket in no file system, so a read-only root does not hinder it.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["/remora-sidecar/sidecar", "health"]
 COPY --from=build --chown=65532:65532 /empty /candidate
 COPY --from=build /out/sidecar /remora-sidecar/sidecar
 VOLUME /remora-sidecar

@@ -3,12 +3,15 @@
 //
 //	init -- CMD ARG...   registers, runs CMD as its child and passes everything on
 //	init register        registers and exits 0
+//	init explain, lint   prints what would be registered and why, or what looks wrong
+//	init install DIR     copies the programs to DIR and exits 0
 //
 // As the container's entrypoint it is process 1: it forwards signals to the app's
 // process group, collects orphans, and ends with the app's exit code. On a stop
 // signal it takes the instance out of traffic first (maintenance in Consul), gives
 // load balancers time to notice, then passes the signal on, kills what ignores it,
-// and deregisters; all within one budget below Docker's 10 seconds.
+// and deregisters; all within one budget below Docker's 10 seconds. With
+// REMORA_HAND_OVER=exec it becomes the app instead, and does none of that.
 //
 // The service is declared by SERVICE_* variables (package service), Consul is
 // found by its own CONSUL_* variables, and -h lists init's settings.
@@ -21,13 +24,17 @@ import (
 	"strings"
 
 	"remora/internal/cmdline"
+	"remora/internal/explain"
 	"remora/internal/nearest"
 	"remora/internal/service"
 	"remora/internal/settings"
 )
 
 const usage = `init [flags] -- CMD [ARG...]   register, then run CMD
-init [flags] [register]        register, then exit 0`
+init [flags] [register]        register, then exit 0
+init [flags] explain [-json]   print what would be registered, and why
+init [flags] lint              print what looks wrong about it; exit 1 if anything does
+init [flags] install DIR       copy init, and sidecar and reloader if attached, to DIR`
 
 func main() {
 	cmdline.Main(cmdline.Program[settings.Init]{
@@ -40,17 +47,27 @@ func main() {
 	})
 }
 
-const cmdRegister = "register"
+const (
+	cmdRegister = "register"
+	cmdInstall  = "install"
+)
+
+// installs tells whether the command line asks for nothing but copies.
+func installs(args cmdline.Args) bool {
+	return !args.Command && len(args.Words) > 0 && args.Words[0] == cmdInstall
+}
 
 func check(s settings.Init, args cmdline.Args) error {
-	if err := checkArgs(args); err != nil {
+	if err := checkArgs(args); err != nil || installs(args) {
 		return err
 	}
-	if err := errors.Join(settings.CheckStop(s.Drain, s.StopTimeout, stopReserve), settings.CheckConsul(s.Consul)); err != nil {
+	if explains(args) {
+		return errors.Join(settings.CheckConsul(s.Consul), s.Wish().Check())
+	}
+	if err := errors.Join(settings.CheckStop(s.Drain, s.StopTimeout, stopReserve), settings.CheckConsul(s.Consul), s.Wish().Check()); err != nil {
 		return err
 	}
-	_, _, err := declared()
-	return err
+	return checkDeclared(s)
 }
 
 func checkArgs(args cmdline.Args) error {
@@ -61,11 +78,17 @@ func checkArgs(args cmdline.Args) error {
 		return nil
 	case len(args.Words) == 1 && args.Words[0] == cmdRegister:
 		return nil
+	case explains(args):
+		return explain.CheckWords(args.Words)
+	case installs(args) && len(args.Words) == 2:
+		return nil
+	case installs(args):
+		return fmt.Errorf("%s takes one argument, the directory to copy to; flags come before it", cmdInstall)
 	case args.Words[0] == cmdRegister:
 		return fmt.Errorf("%q: %s takes no arguments; flags come before it", args.Words[1], cmdRegister)
 	}
 	word := args.Words[0]
-	if near, ok := nearest.Name(word, []string{cmdRegister}); ok {
+	if near, ok := nearest.Name(word, append(explain.Commands(), cmdRegister, cmdInstall)); ok {
 		return fmt.Errorf("%q: unknown command; did you mean %s?", word, near)
 	}
 	return fmt.Errorf("%q: unknown command; to run an app: init -- %s", word, strings.Join(args.Words, " "))
@@ -73,9 +96,14 @@ func checkArgs(args cmdline.Args) error {
 
 // declared returns what SERVICE_* in the environment declares for this container.
 func declared() ([]service.Instance, []error, error) {
+	r, err := resolved()
+	return r.Bare(), r.Warnings, err
+}
+
+func resolved() (service.Resolution, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, nil, fmt.Errorf("host name: %w", err)
+		return service.Resolution{}, fmt.Errorf("host name: %w", err)
 	}
-	return service.FromEnviron(os.Environ(), host)
+	return service.Resolve(service.Pairs(os.Environ()), host)
 }

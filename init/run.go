@@ -18,8 +18,14 @@ import (
 	"remora/internal/settings"
 )
 
-// run registers the instances, then supervises the app if there is one.
+// run registers the instances, then supervises or becomes the app if there is one.
 func run(ctx context.Context, log *slog.Logger, s settings.Init, args cmdline.Args) error {
+	if explains(args) {
+		return tell(ctx, s, args)
+	}
+	if installs(args) {
+		return install(log, args.Words[1])
+	}
 	signals := proc.Signals()
 	instances, warnings, err := declared()
 	if err != nil {
@@ -33,7 +39,7 @@ func run(ctx context.Context, log *slog.Logger, s settings.Init, args cmdline.Ar
 			instances[n] = instances[n].Reported(birthTTL)
 		}
 	}
-	agent, err := consul.New(s.ConsulTimeout)
+	agent, err := consul.NewWith(options(s))
 	if err != nil {
 		return cmdline.Usage(err)
 	}
@@ -45,8 +51,20 @@ func run(ctx context.Context, log *slog.Logger, s settings.Init, args cmdline.Ar
 	if err != nil || !args.Command {
 		return err
 	}
+	if s.HandOver == settings.HandOverExec {
+		return e.become(ctx, s, args.Words, held, signals)
+	}
 	app := &supervisor{log: log, settings: s, enrolment: e, signals: signals}
 	return app.run(ctx, args.Words, held)
+}
+
+// options say how to deal with Consul.
+func options(s settings.Init) consul.Options {
+	return consul.Options{
+		Timeout: s.ConsulTimeout,
+		Address: s.Wish(),
+		Login:   consul.Login{Method: s.AuthMethod, BearerFile: s.AuthBearer, Meta: s.AuthMeta.Map()},
+	}
 }
 
 // enrolment is this container's part in Consul.
@@ -93,18 +111,26 @@ func (e *enrolment) decide(ctx context.Context, s settings.Init, err error) erro
 	var stopped *stoppedError
 	switch {
 	case errors.As(context.Cause(ctx), &stopped):
-		e.Deregister(context.Background(), stopReserve)
-		number, _ := stopped.signal.(syscall.Signal)
-		return &cmdline.ExitError{Code: 128 + int(number), Err: fmt.Errorf("before the app was started: %w", stopped)}
+		return e.stoppedBefore(s, stopped.signal)
 	case err == nil:
 		return nil
 	case errors.Is(err, consul.ErrNoAddress), errors.Is(err, consul.ErrRefused):
 		return cmdline.Usage(err)
+	case s.ConsulPolicy == settings.PolicyStart && s.HandOver == settings.HandOverExec:
+		e.Log.Warn("app starts unregistered; only a sidecar can register it now", "error", err, "waited", s.ConsulWait)
+		return nil
 	case s.ConsulPolicy == settings.PolicyStart:
 		e.Log.Warn("app starts unregistered; registration goes on", "error", err, "waited", s.ConsulWait)
 		return nil
 	}
 	return fmt.Errorf("gave up after %s: %w", s.ConsulWait, err)
+}
+
+// stoppedBefore ends init for a stop signal that came before the app was started.
+func (e *enrolment) stoppedBefore(s settings.Init, sig os.Signal) error {
+	e.depart(context.Background(), s, true, "stopped before the app was started")
+	number, _ := sig.(syscall.Signal)
+	return &cmdline.ExitError{Code: 128 + int(number), Err: fmt.Errorf("before the app was started: %w", &stoppedError{sig})}
 }
 
 // register finds the address and registers all instances. It returns when they

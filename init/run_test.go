@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -49,6 +50,21 @@ func TestChecksOfASidecarAreBornAsTTLChecks(t *testing.T) {
 		program.Start(t, environ(agent, "REMORA_CHECKS="+checks), "register").MustExit(0)
 		if got := agent.Status(want); got != "critical" {
 			t.Errorf("REMORA_CHECKS=%s: check %s is %q, want critical", checks, want, got)
+		}
+	}
+}
+
+func TestDeclaredAddressWinsOverTheWishedOne(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ declared, want string }{{"SERVICE_ADDRESS=", "203.0.113.9"}, {"SERVICE_ADDRESS=192.0.2.10", "192.0.2.10"}} {
+		agent := consultest.New(t)
+		program.Start(t, environ(agent, tc.declared, "REMORA_ADDRESS=203.0.113.9"), "register").MustExit(0)
+		body := ""
+		for _, r := range agent.Requests() {
+			body += r.Body
+		}
+		if !strings.Contains(body, `"Address":"`+tc.want+`"`) {
+			t.Errorf("%s: registered %s, want address %s", tc.declared, body, tc.want)
 		}
 	}
 }
@@ -125,11 +141,13 @@ func TestStopBeforeTheAppStarts(t *testing.T) {
 func TestStopInTheMiddleOfTheRegistrationLeavesNothing(t *testing.T) {
 	t.Parallel()
 	agent := consultest.New(t)
-	arrived := make(chan struct{})
+	arrived, once := make(chan struct{}), sync.Once{}
 	agent.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet && agent.Has("web-1") {
-			close(arrived)
-			<-r.Context().Done()
+			once.Do(func() {
+				close(arrived)
+				<-r.Context().Done()
+			})
 		}
 		return false
 	})
@@ -228,12 +246,21 @@ func TestBadInputIsOneLineThatNamesIt(t *testing.T) {
 		{"unknown check", []string{"SERVICE_CHECK_HTPP=/"}, nil, "SERVICE_CHECK_HTPP: is not a check setting; did you mean SERVICE_CHECK_HTTP?"},
 		{"unknown policy", []string{"REMORA_CONSUL_POLICY=hope"}, nil, `REMORA_CONSUL_POLICY="hope": is not one of wait, start, fail`},
 		{"no time for Consul", []string{"REMORA_CONSUL_TIMEOUT=0s"}, nil, `REMORA_CONSUL_TIMEOUT="0s": is not longer than 0`},
+		{"address nobody can reach", []string{"REMORA_ADDRESS=127.0.0.1"}, nil, `REMORA_ADDRESS="127.0.0.1": is an address that others cannot connect to`},
+		{"address of the other family", []string{"REMORA_ADDRESS=192.0.2.1", "REMORA_IP_FAMILY=6"}, nil, `REMORA_ADDRESS="192.0.2.1": is not an IPv6 address`},
+		{"no such interface", []string{"SERVICE_ADDRESS=", "REMORA_ADDRESS=nosuch9"}, nil, `REMORA_ADDRESS=\"nosuch9\": address on interface nosuch9: no address to register; candidates: `},
 		{"drain beyond the stop", []string{"REMORA_DRAIN=9s"}, nil, `REMORA_STOP_TIMEOUT="9s"`},
 		{"mistyped command", nil, []string{"regster"}, `"regster": unknown command; did you mean register?`},
 		{"command without --", nil, []string{"nginx", "-g"}, `"nginx": unknown command; to run an app: init -- nginx -g`},
 		{"flags behind the command", nil, []string{"register", "-drain=1s"}, `"-drain=1s": register takes no arguments`},
 		{"-- without a command", nil, []string{"--"}, "--: no command follows"},
 		{"Consul's address", []string{"CONSUL_HTTP_ADDR=ftp://consul"}, nil, "ftp"},
+		{"login without its token", []string{"REMORA_CONSUL_AUTH_METHOD=jwt"}, nil, "needs REMORA_CONSUL_AUTH_BEARER_FILE"},
+		{"token without its login", []string{"REMORA_CONSUL_AUTH_BEARER_FILE=/jwt"}, nil, "needs REMORA_CONSUL_AUTH_METHOD"},
+		{"meta without a login", []string{"REMORA_CONSUL_AUTH_META=a=b"}, nil, "needs REMORA_CONSUL_AUTH_METHOD"},
+		{"meta that is none", []string{"REMORA_CONSUL_AUTH_META=a=b,c"}, nil, `REMORA_CONSUL_AUTH_META="a=b,c": is not key=value`},
+		{"unknown hand-over", []string{"REMORA_HAND_OVER=fork"}, nil, `REMORA_HAND_OVER="fork": is not one of supervise, exec`},
+		{"unknown deregistration", []string{"REMORA_DEREGISTER=maybe"}, nil, `REMORA_DEREGISTER="maybe": is not one of always, on-success, never`},
 		{"Consul's token", []string{"CONSUL_HTTP_TOKEN_FILE=/no/such/token"}, nil, "/no/such/token"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

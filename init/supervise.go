@@ -28,6 +28,8 @@ type supervisor struct {
 	settings  settings.Init
 	enrolment *enrolment
 	signals   <-chan os.Signal
+
+	stopped os.Signal // the stop signal that ended it, if one did
 }
 
 // run runs the app to its end and returns its exit code as an ExitError. held are
@@ -39,7 +41,7 @@ func (s *supervisor) run(ctx context.Context, command []string, held []os.Signal
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	app, err := reaper.Start(cmd)
 	if err != nil {
-		s.enrolment.Deregister(ctx, stopReserve)
+		s.enrolment.depart(ctx, s.settings, false, "the app could not be started")
 		return &cmdline.ExitError{Code: proc.StartCode(err), Err: fmt.Errorf("start the app: %w", err)}
 	}
 	s.log.Info("app started", "pid", app.Pid(), "command", command[0])
@@ -51,8 +53,8 @@ func (s *supervisor) run(ctx context.Context, command []string, held []os.Signal
 	stopKeeping()
 	// Children that the app left behind in its group.
 	s.forward(app, syscall.SIGKILL)
-	s.enrolment.Deregister(ctx, stopReserve)
 	code := proc.ExitCode(app.Status())
+	s.enrolment.depart(ctx, s.settings, s.success(app.Status()), fmt.Sprintf("the app ended with exit code %d", code))
 	s.log.Info("app ended", "exit", code)
 	return &cmdline.ExitError{Code: code}
 }
@@ -76,6 +78,7 @@ func (s *supervisor) serve(app *proc.Process, stopKeeping func()) {
 		case sig := <-s.signals:
 			if proc.IsStop(sig) {
 				stopKeeping()
+				s.stopped = sig
 				s.stop(app, sig)
 				return
 			}

@@ -96,7 +96,7 @@ func TestOtherSignalsReachTheApp(t *testing.T) {
 func TestStopSignalIsPassedOnAsItCame(t *testing.T) {
 	t.Parallel()
 	agent := consultest.New(t)
-	init := start(t, agent, nil, "serve", "7", strconv.Itoa(int(syscall.SIGINT)))
+	init := start(t, agent, []string{"REMORA_DRAIN=300ms"}, "serve", "7", strconv.Itoa(int(syscall.SIGINT)))
 	happened(t, agent, "app-started")
 	init.Signal(syscall.SIGINT)
 	init.MustExit(7)

@@ -6,10 +6,11 @@
 //   - the files that the templates in REMORA_TEMPLATES make stay current, as one
 //     set, in REMORA_CANDIDATE, where reloader picks them up.
 //
-// Either may be left out. Consul is found by its own CONSUL_* variables, and -h
-// lists sidecar's settings. Nothing that Consul or a template does ends it. On a
-// stop signal it takes its instances out of traffic, waits for load balancers to
-// notice, deregisters, and exits 0; files stay.
+// Either may be left out. A sidecar that runs answers status, health, drain and
+// maintenance on a socket (REMORA_ADMIN). Consul is found by its own CONSUL_*
+// variables, and -h lists sidecar's settings. Nothing that Consul or a template does
+// ends it. On a stop signal it takes its instances out of traffic, waits for load
+// balancers to notice, deregisters, and exits 0; files stay.
 package main
 
 import (
@@ -18,15 +19,25 @@ import (
 	"os"
 
 	"remora/internal/cmdline"
+	"remora/internal/explain"
 	"remora/internal/service"
 	"remora/internal/settings"
+	"remora/sidecar/internal/admin"
 )
+
+const usage = `sidecar [flags]                                do what the settings say, until a stop signal
+sidecar [flags] explain [-json]                print what would be registered, and why
+sidecar [flags] lint                           print what looks wrong about it; exit 1 if anything does
+sidecar [flags] status [-json]                 how the sidecar that runs here is
+sidecar [flags] health                         exit 0 if it is well, else 1
+sidecar [flags] drain                          take its instances out of traffic, and wait until that is noticed
+sidecar [flags] maintenance on [REASON] | off  take them out, or end what this and drain began`
 
 func main() {
 	cmdline.Main(cmdline.Program[settings.Sidecar]{
 		Name:     "sidecar",
 		Summary:  "keeps registrations, checks and rendered files current",
-		Usage:    "sidecar [flags]",
+		Usage:    usage,
 		Siblings: settings.Names(),
 		Check:    check,
 		Run:      run,
@@ -34,8 +45,16 @@ func main() {
 }
 
 func check(s settings.Sidecar, args cmdline.Args) error {
-	if len(args.Words) > 0 {
-		return fmt.Errorf("%q: sidecar takes no arguments, only flags", args.Words[0])
+	if _, err := admin.Address(s.Admin); err != nil {
+		return fmt.Errorf("REMORA_ADMIN=%q: %w", s.Admin, err)
+	}
+	switch {
+	case explains(args):
+		return errors.Join(explain.CheckWords(args.Words), settings.CheckConsul(s.Consul), s.Wish().Check())
+	case isAttend(args):
+		return checkAttend(s, args)
+	case len(args.Words) > 0:
+		return unknownWord(args.Words[0])
 	}
 	declared := service.Declared(os.Environ())
 	switch {
@@ -48,17 +67,13 @@ func check(s settings.Sidecar, args cmdline.Args) error {
 	case declared && s.TTL < minTTL:
 		return fmt.Errorf("REMORA_TTL=%q: is shorter than %s", s.TTL, minTTL)
 	}
-	if err := settings.CheckConsul(s.Consul); err != nil {
+	if err := errors.Join(settings.CheckConsul(s.Consul), s.Wish().Check()); err != nil {
 		return err
 	}
 	if err := checkTemplates(s.Templates); err != nil || !declared {
 		return err
 	}
-	all, _, err := instances()
-	if err == nil && len(all) == 0 && s.Templates == "" {
-		return errors.New("nothing to do: SERVICE_IGNORE leaves out every port, and REMORA_TEMPLATES is not set")
-	}
-	return err
+	return checkDeclared(s)
 }
 
 func checkTemplates(dir string) error {
@@ -76,9 +91,14 @@ func checkTemplates(dir string) error {
 }
 
 func instances() ([]service.Instance, []error, error) {
+	r, err := resolved()
+	return r.Bare(), r.Warnings, err
+}
+
+func resolved() (service.Resolution, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, nil, fmt.Errorf("host name: %w", err)
+		return service.Resolution{}, fmt.Errorf("host name: %w", err)
 	}
-	return service.FromEnviron(os.Environ(), host)
+	return service.Resolve(service.Pairs(os.Environ()), host)
 }

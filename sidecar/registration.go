@@ -9,6 +9,7 @@ import (
 
 	"remora/internal/cmdline"
 	"remora/internal/consul"
+	"remora/internal/proc"
 	"remora/internal/registrar"
 	"remora/internal/service"
 	"remora/internal/settings"
@@ -21,89 +22,79 @@ const minTTL = 2 * time.Second
 // leaveLimit bounds the calls to Consul that a stop waits for.
 const leaveLimit = time.Second
 
-// keepRegistered keeps the declared instances registered and checked until ctx
-// ends, and then takes them out of Consul. again shortens the drain.
-func keepRegistered(ctx context.Context, log *slog.Logger, s settings.Sidecar, again <-chan struct{}) error {
+// registration keeps the declared instances registered and checked.
+type registration struct {
+	log      *slog.Logger
+	settings settings.Sidecar
+	agent    *consul.Agent
+	declared []service.Instance
+	again    <-chan struct{} // closed by what shortens the drain
+
+	mu      sync.Mutex
+	keepers []*keeper // none as long as the addresses are not known
+}
+
+func newRegistration(log *slog.Logger, s settings.Sidecar, again <-chan struct{}) (*registration, error) {
 	declared, warnings, err := instances()
 	if err != nil {
-		return cmdline.Usage(err)
+		return nil, cmdline.Usage(err)
 	}
 	for _, w := range warnings {
 		log.Warn("setting left out", "error", w)
 	}
-	agent, err := consul.New(s.ConsulTimeout)
+	agent, err := consul.NewWith(consul.Options{
+		Timeout: s.ConsulTimeout,
+		Address: s.Wish(),
+		Login:   consul.Login{Method: s.AuthMethod, BearerFile: s.AuthBearer, Meta: s.AuthMeta.Map()},
+	})
 	if err != nil {
-		return cmdline.Usage(err)
+		return nil, cmdline.Usage(err)
 	}
-	group := &registrar.Group{Agent: agent, Log: log, Instances: declared}
+	return &registration{log: log, settings: s, agent: agent, declared: declared, again: again}, nil
+}
+
+// Run keeps the instances until ctx ends, and then takes them out of Consul.
+func (r *registration) Run(ctx context.Context) error {
+	group := &registrar.Group{Agent: r.agent, Log: r.log, Instances: slices.Clone(r.declared)}
 	if err := group.Locate(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return cmdline.Usage(err)
 	}
-	group.Each(func(i service.Instance) {
-		if s.Checks == settings.ChecksSidecar {
-			i = i.Reported(s.TTL)
+	// Started for commands alone: it would collect the children of others, too.
+	var run monitor.Runner
+	if commands(group.Instances) {
+		reaper := proc.NewReaper()
+		defer reaper.Close()
+		run = reaper
+	}
+	var keepers []*keeper
+	for _, i := range group.Instances {
+		if r.settings.Checks == settings.ChecksSidecar {
+			i = i.Reported(r.settings.TTL)
 		}
-		keep(ctx, log, agent, i)
-	})
-	if s.Deregister == settings.DeregisterAlways {
-		leave(log, group, s.Drain, again)
+		keepers = append(keepers, newKeeper(r.log, r.agent, i, run))
+	}
+	r.mu.Lock()
+	r.keepers = keepers
+	r.mu.Unlock()
+	var running sync.WaitGroup
+	for _, k := range keepers {
+		running.Go(func() { k.Run(ctx) })
+	}
+	running.Wait()
+	if r.settings.Deregister != settings.DeregisterNever {
+		leave(r.log, group, r.settings.Drain, r.again)
 	}
 	return nil
 }
 
-// keep keeps one instance until ctx ends: its checks run, Consul has it, and
-// Consul knows what the checks find.
-func keep(ctx context.Context, log *slog.Logger, agent *consul.Agent, i service.Instance) {
-	var monitors []*monitor.Monitor
-	registration := &registrar.Registrar{
-		Agent:   agent,
-		Log:     log,
-		Desired: func() service.Instance { return withStatus(i, monitors) },
-		OnRegister: func() {
-			for _, m := range monitors {
-				m.Refresh()
-			}
-		},
-	}
-	// If this fails, the registrar's own loop sees the same trouble and copes.
-	ensure := func(ctx context.Context) { _ = registration.Ensure(ctx) }
-	for _, c := range i.Checks {
-		if c.TTL > 0 {
-			monitors = append(monitors, monitor.New(log, c, monitor.NewChecker(i, c), agent, ensure))
-		}
-	}
-	var group sync.WaitGroup
-	defer group.Wait()
-	for _, m := range monitors {
-		group.Go(func() { m.Run(ctx) })
-	}
-	// Registered with what is known, a healthy instance that init or an earlier
-	// sidecar registered stays healthy while it changes hands.
-	for _, m := range monitors {
-		select {
-		case <-m.Known():
-		case <-ctx.Done():
-			return
-		}
-	}
-	ensure(ctx) // before the reports, which would find their check missing
-	for _, m := range monitors {
-		group.Go(func() { m.Report(ctx) })
-	}
-	registration.Keep(ctx)
-}
-
-// withStatus returns i with checks that are born with the status that their
-// monitors know.
-func withStatus(i service.Instance, monitors []*monitor.Monitor) service.Instance {
-	i.Checks = slices.Clone(i.Checks)
-	for n, m := range monitors {
-		i.Checks[n].Initial = m.Status()
-	}
-	return i
+// commands tells whether a check of the instances is a command.
+func commands(instances []service.Instance) bool {
+	return slices.ContainsFunc(instances, func(i service.Instance) bool {
+		return slices.ContainsFunc(i.Checks, func(c service.Check) bool { return c.Kind == service.Script })
+	})
 }
 
 // leave takes the instances out of traffic, waits for load balancers to notice,

@@ -2,68 +2,61 @@ package consul
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 
+	"remora/internal/address"
 	"remora/internal/service"
 )
 
 // ErrNoAddress says that no address of this host can be offered to others.
-var ErrNoAddress = errors.New("no address to register")
+var ErrNoAddress = address.ErrNone
 
-// Locate gives every instance without an address LocalAddress.
+// Locate gives every instance without an address the one that ChooseAddress chooses.
 func (a *Agent) Locate(ctx context.Context, instances []service.Instance) error {
 	for n := range instances {
 		if instances[n].Address != "" {
 			continue
 		}
-		address, err := a.LocalAddress(ctx)
+		choice, err := a.ChooseAddress(ctx)
 		if err != nil {
 			return err
 		}
-		instances[n].Address = address
+		instances[n].Address = choice.Address
 	}
 	return nil
 }
 
-// LocalAddress returns the address of this host on the route to the agent: the
-// one by which the agent's network reaches us. Where the agent is on the loopback
-// interface or on a unix socket that says nothing, and the host's only other
-// address is taken; if there are several or none, the error is ErrNoAddress and
-// lists them. Other errors, such as a name that does not resolve yet, may pass.
-func (a *Agent) LocalAddress(ctx context.Context) (string, error) {
-	if target, ok := a.dialTarget(); ok {
-		// Connecting a datagram socket chooses the route and sends nothing.
-		conn, err := (&net.Dialer{Timeout: a.timeout}).DialContext(ctx, "udp", target)
-		if err != nil {
-			return "", fmt.Errorf("find the route to consul at %s: %w", a.address, bare(err))
-		}
-		defer conn.Close()
-		local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-		if usable(local) {
-			return local.WithZone("").String(), nil
+// ChooseAddress returns the address of this host to register, and why it is that
+// one; package address has the rules. Unless something else is wished, it is the
+// address on the route to the agent: the one by which the agent's network reaches
+// us. An error that is not ErrNoAddress, such as a name that does not resolve yet,
+// may pass.
+func (a *Agent) ChooseAddress(ctx context.Context) (address.Choice, error) {
+	facts := address.Facts{Agent: a.address}
+	var err error
+	if facts.Interfaces, err = address.Local(); err != nil {
+		return address.Choice{}, err
+	}
+	if target, ok := a.dialTarget(); ok && a.where.ByRoute() {
+		if facts.Route, err = a.route(ctx, target); err != nil {
+			return address.Choice{}, err
 		}
 	}
-	all, err := candidates()
-	if err != nil {
-		return "", err
-	}
-	return a.only(all)
+	return a.where.Choose(facts)
 }
 
-func (a *Agent) only(candidates []string) (string, error) {
-	if len(candidates) == 1 {
-		return candidates[0], nil
+// route returns the local address of the route to target. Connecting a datagram
+// socket chooses it and sends nothing.
+func (a *Agent) route(ctx context.Context, target string) (netip.Addr, error) {
+	conn, err := (&net.Dialer{Timeout: a.timeout}).DialContext(ctx, "udp", target)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("find the route to consul at %s: %w", a.address, bare(err))
 	}
-	list := strings.Join(candidates, ", ")
-	if list == "" {
-		list = "none"
-	}
-	return "", fmt.Errorf("SERVICE_ADDRESS: is not set, and the route to consul at %s does not tell it: %w; candidates: %s",
-		a.address, ErrNoAddress, list)
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
 }
 
 // dialTarget is host:port of the agent, unless it is on a unix socket.
@@ -84,24 +77,4 @@ func (a *Agent) dialTarget() (string, bool) {
 		port = "443"
 	}
 	return net.JoinHostPort(strings.Trim(rest, "[]"), port), true
-}
-
-func candidates() ([]string, error) {
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("list addresses: %w", err)
-	}
-	var usables []string
-	for _, address := range addresses {
-		prefix, err := netip.ParsePrefix(address.String())
-		if err == nil && usable(prefix.Addr()) {
-			usables = append(usables, prefix.Addr().String())
-		}
-	}
-	return usables, nil
-}
-
-// usable tells whether others can be told to connect to the address.
-func usable(a netip.Addr) bool {
-	return a.IsValid() && !a.IsLoopback() && !a.IsUnspecified() && !a.IsLinkLocalUnicast() && !a.IsMulticast()
 }

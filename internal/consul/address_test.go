@@ -2,10 +2,13 @@ package consul
 
 import (
 	"errors"
+	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
+	"remora/internal/address"
 	"remora/internal/service"
 )
 
@@ -20,52 +23,58 @@ func mustAgent(t *testing.T, addr string) *Agent {
 }
 
 func TestAddressIsTheRoutesOrTheOnlyOne(t *testing.T) {
-	others, err := candidates()
-	if err != nil {
-		t.Fatal(err)
-	}
+	others := mustOwn(t)
 	// The route to these tells nothing, so it depends on the machine's addresses.
 	for _, addr := range []string{"127.0.0.1:8500", "http://[::1]:8500", "https://localhost", "unix:///run/consul.sock"} {
-		got, err := mustAgent(t, addr).LocalAddress(t.Context())
+		got, err := mustAgent(t, addr).ChooseAddress(t.Context())
 		if len(others) == 1 {
-			if err != nil || got != others[0] {
-				t.Errorf("%s: %q, %v; want the only address %s", addr, got, err, others[0])
+			if err != nil || got.Address != others[0] {
+				t.Errorf("%s: %+v, %v; want the only address %s", addr, got, err, others[0])
 			}
 			continue
 		}
-		if !errors.Is(err, ErrNoAddress) {
-			t.Errorf("%s: %q, %v; want ErrNoAddress with %d candidates", addr, got, err, len(others))
+		if !errors.Is(err, ErrNoAddress) || !strings.Contains(err.Error(), addr) {
+			t.Errorf("%s: %+v, %v; want ErrNoAddress with the agent's address", addr, got, err)
 		}
 	}
 	// The route to one's own address is over that address.
 	for _, own := range others {
 		addr := netip.AddrPortFrom(netip.MustParseAddr(own), 8500).String()
-		got, err := mustAgent(t, addr).LocalAddress(t.Context())
-		if err != nil || got != own {
-			t.Errorf("%s: %q, %v; want %s", addr, got, err, own)
+		got, err := mustAgent(t, addr).ChooseAddress(t.Context())
+		if err != nil || got.Address != own || !strings.HasPrefix(got.Reason, "route to "+addr+", on ") {
+			t.Errorf("%s: %+v, %v; want %s for its route", addr, got, err, own)
 		}
 	}
 }
 
-func TestOnlyCandidateIsTaken(t *testing.T) {
-	a := mustAgent(t, "unix:///run/consul.sock")
-	const head = "SERVICE_ADDRESS: is not set, and the route to consul at unix:///run/consul.sock does not tell it: no address to register; candidates: "
-	for _, tc := range []struct {
-		candidates []string
-		want       string
-		wantErr    string
-	}{
-		{[]string{"192.0.2.1"}, "192.0.2.1", ""},
-		{[]string{"192.0.2.1", "2001:db8::1"}, "", head + "192.0.2.1, 2001:db8::1"},
-		{nil, "", head + "none"},
-	} {
-		got, err := a.only(tc.candidates)
-		if got != tc.want || err != nil != (tc.wantErr != "") || err != nil && err.Error() != tc.wantErr {
-			t.Errorf("of %q %q is taken, error %v; want %q, error %q", tc.candidates, got, err, tc.want, tc.wantErr)
+// mustOwn lists the addresses of this machine that could be registered.
+func mustOwn(t *testing.T) []string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own []string
+	for _, one := range all {
+		if a := netip.MustParsePrefix(one.String()).Addr(); a.IsGlobalUnicast() {
+			own = append(own, a.String())
 		}
-		if err != nil && !errors.Is(err, ErrNoAddress) {
-			t.Errorf("error %v, want ErrNoAddress", err)
-		}
+	}
+	return own
+}
+
+func TestWishedAddressNeedsNoRoute(t *testing.T) {
+	t.Setenv("CONSUL_HTTP_ADDR", "consul.invalid:8500")
+	agent, err := NewWith(Options{Timeout: time.Second, Address: address.Wish{From: "203.0.113.9"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	instances := []service.Instance{{ID: "a"}, {ID: "b", Address: "192.0.2.7"}}
+	if err := agent.Locate(t.Context(), instances); err != nil {
+		t.Fatal(err)
+	}
+	if instances[0].Address != "203.0.113.9" || instances[1].Address != "192.0.2.7" {
+		t.Errorf("%+v, want the wished address, and the declared one, which wins", instances)
 	}
 }
 
@@ -84,18 +93,6 @@ func TestWhereTheRouteLeads(t *testing.T) {
 		got, ok := mustAgent(t, addr).dialTarget()
 		if got != want || ok != (want != "") {
 			t.Errorf("%s leads to %q, %v; want %q", addr, got, ok, want)
-		}
-	}
-}
-
-func TestUsableAddresses(t *testing.T) {
-	for text, want := range map[string]bool{
-		"192.0.2.1": true, "10.0.0.1": true, "2001:db8::1": true, "fd00::1": true,
-		"127.0.0.1": false, "127.1.2.3": false, "::1": false, "0.0.0.0": false, "::": false,
-		"169.254.1.1": false, "fe80::1": false, "224.0.0.1": false, "ff02::1": false,
-	} {
-		if got := usable(netip.MustParseAddr(text)); got != want {
-			t.Errorf("usable(%s) = %v, want %v", text, got, want)
 		}
 	}
 }

@@ -12,10 +12,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
+	"remora/internal/address"
 	"remora/internal/service"
 )
 
@@ -31,19 +33,37 @@ type Agent struct {
 	client  *api.Client
 	address string
 	timeout time.Duration
+	where   address.Wish
+	tokens  *tokens
+
+	mu   sync.Mutex
+	with map[string]string // by ID: the token of our last registration
 }
 
-// New returns the agent that Consul's own environment variables name
+// Options say how to deal with an agent.
+type Options struct {
+	Timeout time.Duration // bounds each call
+	Address address.Wish  // what to register of this host; see ChooseAddress
+	Login   Login         // how to get a token, if not from the environment
+}
+
+// New is NewWith a timeout alone.
+func New(timeout time.Duration) (*Agent, error) { return NewWith(Options{Timeout: timeout}) }
+
+// NewWith returns the agent that Consul's own environment variables name
 // (CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_CACERT, …; without them,
-// 127.0.0.1:8500). It does not connect. timeout bounds each call.
-func New(timeout time.Duration) (*Agent, error) {
+// 127.0.0.1:8500). It does not connect.
+func NewWith(o Options) (*Agent, error) {
 	config := api.DefaultConfig()
-	address := config.Address // NewClient takes the scheme off it
+	addr := config.Address // NewClient takes the scheme off it
 	client, err := api.NewClient(config)
 	if err != nil {
-		return nil, fmt.Errorf("consul client for %s: %w", address, err)
+		return nil, fmt.Errorf("consul client for %s: %w", addr, err)
 	}
-	return &Agent{client: client, address: address, timeout: timeout}, nil
+	return &Agent{
+		client: client, address: addr, timeout: o.Timeout, where: o.Address,
+		tokens: newTokens(client, config, o.Login), with: map[string]string{},
+	}, nil
 }
 
 // Address is where the agent is, as it was given.
@@ -54,10 +74,14 @@ func (a *Agent) Address() string { return a.address }
 // maintenance that we began (see Maintain). An operator's maintenance stays, which
 // is why Consul's own replace-existing-checks is not used: it ends that too.
 func (a *Agent) Register(ctx context.Context, i service.Instance) error {
-	registerCtx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	options := api.ServiceRegisterOpts{}
-	err := a.client.Agent().ServiceRegisterOpts(registration(i), options.WithContext(registerCtx))
+	err := a.call(ctx, a.timeout, func(q *api.QueryOptions) error {
+		options := api.ServiceRegisterOpts{Token: q.Token}
+		err := a.client.Agent().ServiceRegisterOpts(registration(i), options.WithContext(q.Context()))
+		if err == nil {
+			a.registeredWith(i.ID, q.Token)
+		}
+		return err
+	})
 	if err != nil {
 		return a.explain("register service", i.ID, err)
 	}
@@ -66,9 +90,8 @@ func (a *Agent) Register(ctx context.Context, i service.Instance) error {
 		return err
 	}
 	return a.removeChecks(ctx, checks, func(c *api.AgentCheck) bool {
-		operators := c.CheckID == maintenanceCheck+i.ID && !strings.HasPrefix(c.Notes, reasonPrefix)
 		ours := slices.ContainsFunc(i.Checks, func(wants service.Check) bool { return wants.ID == c.CheckID })
-		return operators || ours
+		return ours || c.CheckID == maintenanceCheck+i.ID && operators(c)
 	})
 }
 
@@ -99,9 +122,9 @@ func (a *Agent) removeChecks(ctx context.Context, has map[string]*api.AgentCheck
 		if keep(c) {
 			continue
 		}
-		callCtx, cancel := context.WithTimeout(ctx, a.timeout)
-		err := a.client.Agent().CheckDeregisterOpts(id, (&api.QueryOptions{}).WithContext(callCtx))
-		cancel()
+		err := a.call(ctx, a.timeout, func(q *api.QueryOptions) error {
+			return a.client.Agent().CheckDeregisterOpts(id, q)
+		})
 		if err = a.explain("remove check", id, err); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -109,11 +132,20 @@ func (a *Agent) removeChecks(ctx context.Context, has map[string]*api.AgentCheck
 	return nil
 }
 
-// Deregister removes the instance. That there is none is no error.
+// Deregister removes the instance. That there is none is no error. One that an
+// operator put into maintenance stays, with ErrOthersMaintenance: its maintenance
+// would go with it, and the next life of the instance would be in traffic.
 func (a *Agent) Deregister(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	err := a.client.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
+	checks, err := a.listChecks(ctx, id)
+	if err != nil {
+		return a.explain("deregister service", id, err)
+	}
+	if c := checks[maintenanceCheck+id]; operators(c) {
+		return fmt.Errorf("deregister service %q: %w: %s", id, ErrOthersMaintenance, c.Notes)
+	}
+	err = a.call(ctx, a.timeout, func(q *api.QueryOptions) error {
+		return a.client.Agent().ServiceDeregisterOpts(id, q)
+	})
 	if err = a.explain("deregister service", id, err); errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -128,10 +160,9 @@ const reasonPrefix = "remora: "
 // shows it as critical until it is registered anew. An instance that an operator
 // put into maintenance keeps the operator's reason.
 func (a *Agent) Maintain(ctx context.Context, id, reason string) error {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	q := (&api.QueryOptions{}).WithContext(ctx)
-	err := a.client.Agent().EnableServiceMaintenanceOpts(id, reasonPrefix+reason, q)
+	err := a.call(ctx, a.timeout, func(q *api.QueryOptions) error {
+		return a.client.Agent().EnableServiceMaintenanceOpts(id, reasonPrefix+reason, q)
+	})
 	return a.explain("maintain service", id, err)
 }
 
@@ -139,12 +170,17 @@ func (a *Agent) Maintain(ctx context.Context, id, reason string) error {
 // instance in maintenance (agent/agent.go, serviceMaintCheckID).
 const maintenanceCheck = "_service_maintenance:"
 
+// operators tells whether maintenance was begun by somebody else.
+func operators(c *api.AgentCheck) bool {
+	return c != nil && !strings.HasPrefix(c.Notes, reasonPrefix)
+}
+
 // Report sets the status and output of a TTL check, which counts as a sign of
 // life. It returns ErrNotFound if the agent does not have the check.
 func (a *Agent) Report(ctx context.Context, checkID string, status service.Status, output string) error {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	err := a.client.Agent().UpdateTTLOpts(checkID, output, string(status), (&api.QueryOptions{}).WithContext(ctx))
+	err := a.call(ctx, a.timeout, func(q *api.QueryOptions) error {
+		return a.client.Agent().UpdateTTLOpts(checkID, output, string(status), q)
+	})
 	return a.explain("report check", checkID, err)
 }
 
@@ -154,6 +190,10 @@ func (a *Agent) Report(ctx context.Context, checkID string, status service.Statu
 func (a *Agent) explain(doing, id string, err error) error {
 	if err == nil {
 		return nil
+	}
+	var login *loginError
+	if errors.As(err, &login) {
+		return fmt.Errorf("%s %q at %s: %w", doing, id, a.address, login)
 	}
 	var status api.StatusError
 	if !errors.As(err, &status) {

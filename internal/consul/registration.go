@@ -3,8 +3,6 @@ package consul
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -20,6 +18,19 @@ func registration(i service.Instance) *api.AgentServiceRegistration {
 		Port:    i.Port,
 		Tags:    i.Tags,
 		Meta:    i.Meta,
+
+		EnableTagOverride: i.TagOverride,
+		Namespace:         i.Namespace,
+		Partition:         i.Partition,
+	}
+	if i.Weights != nil {
+		r.Weights = &api.AgentWeights{Passing: i.Weights.Passing, Warning: i.Weights.Warning}
+	}
+	for name, e := range i.TaggedAddresses {
+		if r.TaggedAddresses == nil {
+			r.TaggedAddresses = map[string]api.ServiceAddress{}
+		}
+		r.TaggedAddresses[name] = api.ServiceAddress{Address: e.Address, Port: e.Port}
 	}
 	for _, c := range i.Checks {
 		r.Checks = append(r.Checks, check(i, c))
@@ -41,30 +52,24 @@ func check(i service.Instance, c service.Check) *api.AgentServiceCheck {
 		out.TTL = c.TTL.String()
 		return out
 	}
+	if c.Kind == service.Alias {
+		out.AliasService = c.Service
+		return out
+	}
 	out.Interval, out.Timeout = c.Interval.String(), c.Timeout.String()
-	switch c.Kind {
-	case service.TCP:
-		out.TCP = i.HostPort()
-	case service.HTTP, service.HTTPS:
-		out.HTTP, out.Method = i.URL(c), c.Method
-	}
+	ask(out, i, c)
 	return out
-}
-
-// question is what a check asks, for people who look at it in Consul.
-func question(i service.Instance, c service.Check) string {
-	if c.Kind == service.TCP {
-		return i.HostPort()
-	}
-	return c.Method + " " + i.URL(c)
 }
 
 // notes say when a check is asked and what follows: for people, and because the
 // agent tells of a check nothing else that would show it (see Is).
 func notes(c service.Check) string {
-	text := fmt.Sprintf("every %s, timeout %s", c.Interval, c.Timeout)
-	if c.TTL > 0 {
+	text := fmt.Sprintf("every %s, timeout %s%s", c.Interval, c.Timeout, hidden(c))
+	switch {
+	case c.TTL > 0:
 		text = fmt.Sprintf("reported at least every %s", c.TTL)
+	case c.Kind == service.Alias:
+		text = "as the other's"
 	}
 	if c.DeregisterAfter > 0 {
 		text += fmt.Sprintf("; deregistered after %s in critical", c.DeregisterAfter)
@@ -78,18 +83,34 @@ type Registered struct {
 	Checks  map[string]*api.AgentCheck // by ID
 	// Hash stands for the registration, checks apart; see Registered.
 	Hash string
+	// Outdated tells that the registration goes by a token that is no longer ours,
+	// and should be made again.
+	Outdated bool
 }
 
 // Registered returns what the agent has under id, or ErrNotFound. With the hash
 // of an earlier answer it waits until the registration is another, or gone, or
 // wait is over: Consul's hash-based blocking query.
 func (a *Agent) Registered(ctx context.Context, id, hash string, wait time.Duration) (Registered, error) {
+	var s *api.AgentService
+	var meta *api.QueryMeta
+	outdated := false
 	// The agent waits up to a sixteenth longer, at random (agent/agent_endpoint.go,
 	// agentLocalBlockingQuery).
-	queryCtx, cancel := context.WithTimeout(ctx, a.timeout+wait+wait/16)
-	defer cancel()
-	q := &api.QueryOptions{WaitHash: hash, WaitTime: wait}
-	s, meta, err := a.client.Agent().Service(id, q.WithContext(queryCtx))
+	err := a.call(ctx, a.timeout+wait+wait/16, func(q *api.QueryOptions) (err error) {
+		if outdated = a.outdated(id, q.Token); !outdated && hash != "" {
+			waiting, cancel := a.tokens.while(q.Context(), q.Token)
+			defer cancel()
+			blocking := &api.QueryOptions{Token: q.Token, WaitHash: hash, WaitTime: wait}
+			s, meta, err = a.client.Agent().Service(id, blocking.WithContext(waiting))
+			if waiting.Err() == nil || q.Context().Err() != nil {
+				return err
+			}
+			outdated = true // another call got a new token meanwhile
+		}
+		s, meta, err = a.client.Agent().Service(id, q)
+		return err
+	})
 	if err != nil {
 		return Registered{}, a.explain("look up service", id, err)
 	}
@@ -97,50 +118,19 @@ func (a *Agent) Registered(ctx context.Context, id, hash string, wait time.Durat
 	if err != nil {
 		return Registered{}, err
 	}
-	return Registered{Service: *s, Checks: checks, Hash: meta.LastContentHash}, nil
+	return Registered{Service: *s, Checks: checks, Hash: meta.LastContentHash, Outdated: outdated}, nil
 }
 
 func (a *Agent) checks(ctx context.Context, id string) (map[string]*api.AgentCheck, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	filter := "ServiceID == `" + id + "`" // in double quotes, escaped ones are an error
-	checks, err := a.client.Agent().ChecksWithFilterOpts(filter, (&api.QueryOptions{}).WithContext(ctx))
+	checks, err := a.listChecks(ctx, id)
 	return checks, a.explain("look up checks of service", id, err)
 }
 
-// Is tells whether the agent has what the instance wants to be. Statuses do not
-// count: they are what checks are for.
-func (r Registered) Is(i service.Instance) bool {
-	same := r.Service.Service == i.Name &&
-		r.Service.Address == i.Address &&
-		r.Service.Port == i.Port &&
-		slices.Equal(r.Service.Tags, i.Tags) &&
-		maps.Equal(r.Service.Meta, i.Meta)
-	if !same {
-		return false
-	}
-	checks := 0
-	for id := range r.Checks {
-		if id != maintenanceCheck+i.ID {
-			checks++
-		}
-	}
-	for _, c := range i.Checks {
-		has, wants := r.Checks[c.ID], check(i, c)
-		if has == nil || has.Type != checkType(c) || has.Name != wants.Name || has.Notes != wants.Notes {
-			return false
-		}
-	}
-	return checks == len(i.Checks)
-}
-
-// checkType is the agent's word for a check's kind (agent/structs, CheckType.Type).
-func checkType(c service.Check) string {
-	switch {
-	case c.TTL > 0:
-		return "ttl"
-	case c.Kind == service.HTTPS:
-		return "http"
-	}
-	return string(c.Kind)
+func (a *Agent) listChecks(ctx context.Context, id string) (checks map[string]*api.AgentCheck, err error) {
+	filter := "ServiceID == `" + id + "`" // in double quotes, escaped ones are an error
+	err = a.call(ctx, a.timeout, func(q *api.QueryOptions) (err error) {
+		checks, err = a.client.Agent().ChecksWithFilterOpts(filter, q)
+		return err
+	})
+	return checks, err
 }

@@ -69,6 +69,11 @@ func (a *Agent) register(w http.ResponseWriter, r *http.Request) {
 	service := &api.AgentService{
 		ID: wanted.ID, Service: wanted.Name, Address: wanted.Address, Port: wanted.Port,
 		Tags: wanted.Tags, Meta: wanted.Meta,
+		TaggedAddresses: wanted.TaggedAddresses, EnableTagOverride: wanted.EnableTagOverride,
+		Weights: api.AgentWeights{Passing: 1, Warning: 1},
+	}
+	if wanted.Weights != nil {
+		service.Weights = *wanted.Weights
 	}
 	hash := fnv.New64a()
 	fmt.Fprintf(hash, "%+v", *service)
@@ -98,6 +103,14 @@ func checkType(c *api.AgentServiceCheck) string {
 		return "ttl"
 	case c.HTTP != "":
 		return "http"
+	case c.GRPC != "":
+		return "grpc"
+	case c.H2PING != "":
+		return "h2ping"
+	case c.AliasService != "":
+		return "alias"
+	case len(c.Args) > 0:
+		return "script"
 	}
 	return "tcp"
 }
@@ -150,11 +163,26 @@ func (a *Agent) maintain(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Unknown service ID", http.StatusNotFound)
 		return
 	}
+	if r.URL.Query().Get("enable") == "false" {
+		delete(a.checks, maintenance+id)
+		return
+	}
 	if a.checks[maintenance+id] != nil {
 		return // the first reason stays
 	}
+	a.putIntoMaintenance(id, r.URL.Query().Get("reason"))
+}
+
+// Maintain puts an instance into maintenance, as an operator does.
+func (a *Agent) Maintain(id, reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.putIntoMaintenance(id, reason)
+}
+
+func (a *Agent) putIntoMaintenance(id, reason string) {
 	a.checks[maintenance+id] = &api.AgentCheck{
-		CheckID: maintenance + id, Name: "Service Maintenance Mode", Notes: r.URL.Query().Get("reason"),
+		CheckID: maintenance + id, Name: "Service Maintenance Mode", Notes: reason,
 		Status: "critical", ServiceID: id, Type: "maintenance",
 	}
 }

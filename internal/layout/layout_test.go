@@ -60,6 +60,7 @@ func TestWhoMayKnowWhom(t *testing.T) {
 	// A package that is not named here may import what it likes; programs do.
 	allowed := map[string][]string{
 		"internal/nearest":    {},
+		"internal/address":    {},
 		"internal/proc":       {},
 		"internal/generation": {},
 		"internal/dirwatch":   {},
@@ -69,8 +70,9 @@ func TestWhoMayKnowWhom(t *testing.T) {
 		"internal/catalog":    {},
 		"internal/service":    {"internal/nearest"},
 		"internal/cmdline":    {"internal/nearest"},
-		"internal/settings":   {"internal/cmdline"},
-		"internal/consul":     {"internal/service"},
+		"internal/explain":    {"internal/service"},
+		"internal/settings":   {"internal/address", "internal/cmdline"},
+		"internal/consul":     {"internal/address", "internal/service"},
 		"internal/registrar":  {"internal/consul", "internal/service"},
 		"internal/render":     {"internal/catalog", "internal/dirwatch", "internal/generation"},
 	}

@@ -16,7 +16,7 @@ const signalBuffer = 64
 // Go runtime sends to itself to preempt goroutines, PIPE, which concerns a write
 // of this process, and TTIN and TTOU, by which the terminal stops whoever is in
 // the background.
-func Signals() <-chan os.Signal {
+func Signals() chan os.Signal {
 	ch := make(chan os.Signal, signalBuffer)
 	var wanted []os.Signal
 	for n := syscall.Signal(1); n < 32; n++ {
@@ -31,6 +31,17 @@ func Signals() <-chan os.Signal {
 	}
 	signal.Notify(ch, wanted...)
 	return ch
+}
+
+// Release lets signals do what they do by default again, and returns those that
+// came before. Unlike signal.Reset, signal.Stop loses none that are on their way.
+func Release(ch chan os.Signal) []os.Signal {
+	signal.Stop(ch)
+	var rest []os.Signal
+	for len(ch) > 0 {
+		rest = append(rest, <-ch)
+	}
+	return rest
 }
 
 // IsStop tells whether a signal asks the app to end: TERM, INT and QUIT, the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"remora/internal/consul"
@@ -44,8 +45,21 @@ func (g *Group) Each(do func(service.Instance)) {
 // Maintain shows the instances as critical, for load balancers to look away. What
 // fails is logged: the stop that calls it goes on in any case.
 func (g *Group) Maintain(ctx context.Context) {
+	g.maintain(ctx, "draining before a stop", "service draining")
+}
+
+// Leave leaves the instances registered for people to see, critical for the reason
+// given, or for the one that they are in maintenance for already. It takes no
+// longer than limit; what fails is logged. The next life of an instance ends it.
+func (g *Group) Leave(ctx context.Context, limit time.Duration, reason string) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	g.maintain(ctx, reason, "service left registered, in maintenance")
+}
+
+func (g *Group) maintain(ctx context.Context, reason, done string) {
 	g.Each(func(i service.Instance) {
-		err := g.Agent.Maintain(ctx, i.ID, "draining before a stop")
+		err := g.Agent.Maintain(ctx, i.ID, reason)
 		if errors.Is(err, context.Canceled) {
 			return // the stop was over before the agent answered
 		}
@@ -53,19 +67,33 @@ func (g *Group) Maintain(ctx context.Context) {
 			g.Log.Warn("service not drained", "service", i.Name, "id", i.ID, "error", err)
 			return
 		}
-		g.Log.Info("service draining", "service", i.Name, "id", i.ID)
+		g.Log.Info(done, "service", i.Name, "id", i.ID)
 	})
 }
 
-// Deregister removes the instances, within limit. What fails is logged.
+// Deregister removes the instances, within limit, and gives the token of a login
+// back once there is none left. What fails is logged.
 func (g *Group) Deregister(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	var left atomic.Bool
 	g.Each(func(i service.Instance) {
-		if err := g.Agent.Deregister(ctx, i.ID); err != nil {
-			g.Log.Warn("service not deregistered", "service", i.Name, "id", i.ID, "error", err)
+		err := g.Agent.Deregister(ctx, i.ID)
+		switch {
+		case err == nil:
+			g.Log.Info("service deregistered", "service", i.Name, "id", i.ID)
 			return
+		case errors.Is(err, consul.ErrOthersMaintenance):
+			g.Log.Info("service left in its operator's maintenance", "service", i.Name, "id", i.ID)
+		default:
+			g.Log.Warn("service not deregistered", "service", i.Name, "id", i.ID, "error", err)
 		}
-		g.Log.Info("service deregistered", "service", i.Name, "id", i.ID)
+		left.Store(true)
 	})
+	if left.Load() {
+		return // what is left needs the token; see consul.Logout
+	}
+	if err := g.Agent.Logout(ctx); err != nil {
+		g.Log.Warn("token of the login not given back", "error", err)
+	}
 }

@@ -115,13 +115,14 @@ var errDiffers = errors.New("the agent has it in another form than it was regist
 func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
 	desired := r.Desired()
 	has, err := r.Agent.Registered(ctx, desired.ID, seen.hash, passInterval)
+	same := err == nil && has.Is(desired)
 	switch {
 	case errors.Is(err, consul.ErrNotFound) && !seen.registered:
 		err := r.register(ctx, r.Agent.Register)
 		return state{registered: err == nil}, err
 	case err != nil:
 		return state{}, err
-	case r.OnlyMissing || has.Is(desired):
+	case same && !has.Outdated, !same && r.OnlyMissing:
 		return state{hash: has.Hash}, nil
 	case seen.registered:
 		// Two that own one ID would otherwise register against each other as fast

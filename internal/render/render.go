@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul-template/dependency"
@@ -46,6 +47,9 @@ type Renderer struct {
 	store   *generation.Store
 
 	problem string // the last one logged, so that it is logged once
+
+	mu    sync.Mutex
+	state State
 }
 
 // New returns a renderer. It fails if the candidate's directory cannot be
@@ -126,6 +130,11 @@ func (r *Renderer) pass(ctx context.Context) bool {
 
 // report logs a problem when it begins and when it is another one, and its end.
 func (r *Renderer) report(err error) {
+	var waiting []string
+	if errors.Is(err, errWaiting) {
+		waiting = r.watches.Waiting()
+	}
+	r.note(err, waiting)
 	problem := ""
 	if err != nil {
 		problem = err.Error()
@@ -139,7 +148,7 @@ func (r *Renderer) report(err error) {
 			r.log.Info("templates render again")
 		}
 	case errors.Is(err, errWaiting):
-		r.log.Info("waiting for consul", "missing", strings.Join(r.watches.Waiting(), ", "))
+		r.log.Info("waiting for consul", "missing", strings.Join(waiting, ", "))
 	default:
 		r.log.Error("template failed; files stay as they are", "error", err)
 	}

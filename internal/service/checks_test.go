@@ -69,7 +69,7 @@ func TestMistakesInChecksNameTheVariable(t *testing.T) {
 		"SERVICE_CHECK_TCP=perhaps":            `SERVICE_CHECK_TCP="perhaps": is neither true nor false`,
 		"SERVICE_CHECK_INTERVALL=5s":           "SERVICE_CHECK_INTERVALL: is not a check setting; did you mean SERVICE_CHECK_INTERVAL?",
 		"SERVICE_80_CHECK_HTPP=/":              "SERVICE_80_CHECK_HTPP: is not a check setting; did you mean SERVICE_CHECK_HTTP?",
-		"SERVICE_CHECK_SCRIPT=true":            "SERVICE_CHECK_SCRIPT: is not a check setting; after SERVICE_CHECK_ these are: HTTP, HTTPS, HTTP_METHOD, TCP, INTERVAL, TIMEOUT, INITIAL_STATUS, DEREGISTER_AFTER",
+		"SERVICE_CHECK_NOTES=true":             "SERVICE_CHECK_NOTES: is not a check setting; after SERVICE_CHECK_ these are: HTTP, HTTPS, SCRIPT, TTL, TCP, GRPC",
 	} {
 		_, _, err := service.FromEnviron([]string{"SERVICE_NAME=web", "SERVICE_PORT=80", variable}, host)
 		if err == nil || !strings.Contains(err.Error(), want) {

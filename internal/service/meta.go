@@ -21,11 +21,9 @@ const (
 // meta collects every key that means nothing itself, the port's own before the
 // general ones. What Consul would refuse is left out with a warning.
 func (p *portKeys) meta() map[string]string {
-	merged := maps.Clone(p.all)
-	maps.Copy(merged, p.byPort[p.port])
 	meta := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(merged)) {
-		v := merged[key]
+	for _, key := range slices.Sorted(maps.Keys(p.keys)) {
+		v := p.keys[key]
 		if known(key) || strings.HasPrefix(key, checkPrefix) {
 			continue
 		}
@@ -34,6 +32,7 @@ func (p *portKeys) meta() map[string]string {
 			continue
 		}
 		meta[key] = v.value
+		p.from(v, "meta."+key, v.value)
 	}
 	return meta
 }

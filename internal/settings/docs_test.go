@@ -65,8 +65,17 @@ func page() string {
 	b.WriteString(`
 ## The service
 
-` + "`SERVICE_<KEY>`" + ` declares a key for every port, ` + "`SERVICE_<port>_<KEY>`" + ` for one port, and wins. Any other
-key becomes meta of the instance in Consul, its name in lower case.
+` + "`SERVICE_<KEY>`" + ` declares a key for every port, ` + "`SERVICE_<port>_<KEY>`" + ` for one port, and wins;
+` + "`SERVICE_<port>_udp_<KEY>`" + ` and ` + "`SERVICE_<port>_tcp_<KEY>`" + ` are for one protocol of a port, and win over
+both. A port that is declared by protocol has that alone; others are TCP. Any other key becomes meta of the
+instance in Consul, its name in lower case. ` + "`lb.<key>` and `lb.<port>.<key>`" + ` are other words for
+` + "`SERVICE_LB_<KEY>` and `SERVICE_<port>_LB_<KEY>`" + `.
+
+A service has one check, or several: ` + "`SERVICE_CHECK_2_<KEY>`, `SERVICE_CHECK_3_<KEY>`" + ` and so on declare
+further ones, each with its own settings. Of several kinds for one check the first in the order of this table
+wins. ` + "`init explain` and `sidecar explain`" + ` print what would be registered, and which key or rule each value
+is from; with ` + "`-json`" + ` as JSON. ` + "`init lint` and `sidecar lint`" + ` print what looks wrong, such as a key that
+is nearly a known one, and then exit with 1.
 
 `)
 	rows := [][]string{{"key", "default", "meaning"}}
@@ -74,18 +83,41 @@ key becomes meta of the instance in Consul, its name in lower case.
 		rows = append(rows, []string{code("SERVICE_" + k.Name), code(k.Default), k.Doc})
 	}
 	table(&b, rows)
-	b.WriteString("\n## Consul\n\nConsul is found by its own variables, as by its own tools.\n\n")
+	b.WriteString("\nWho can run a check (`REMORA_CHECKS`):\n\n")
+	table(&b, runners())
+	b.WriteString("\n## Consul\n\nConsul is found by its own variables, as by its own tools. The app gets them too, as they are.\n\n")
 	table(&b, consulVariables)
 	b.WriteString("\n## Exit codes\n\n")
 	table(&b, exitCodes())
 	return b.String()
 }
 
+func runners() [][]string {
+	rows := [][]string{{"check", "agent", "sidecar"}}
+	for _, kind := range service.Kinds() {
+		row := []string{code("SERVICE_CHECK_" + strings.ToUpper(string(kind)))}
+		for _, runner := range []service.Runner{service.Agent, service.Sidecar} {
+			switch {
+			case kind == service.TTL:
+				row = append(row, "others report it")
+			case kind == service.Alias:
+				row = append(row, "the agent does")
+			case runner.Runs(kind):
+				row = append(row, "yes")
+			default:
+				row = append(row, "no")
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 var consulVariables = [][]string{
 	{"variable", "default", "meaning"},
 	{code(api.HTTPAddrEnvName), "`127.0.0.1:8500`", "the agent: `host:port`, `https://host:port` or `unix:///path`"},
 	{code(api.HTTPTokenEnvName), "", "ACL token"},
-	{code(api.HTTPTokenFileEnvName), "", "file that holds the ACL token; wins over the token"},
+	{code(api.HTTPTokenFileEnvName), "", "file that holds the ACL token, read again for each request about registrations; wins over the token"},
 	{code(api.HTTPAuthEnvName), "", "`user:password` for a proxy before Consul"},
 	{code(api.HTTPSSLEnvName), "`false`", "true: TLS, as `https://` in the address"},
 	{code(api.HTTPSSLVerifyEnvName), "`true`", "false: Consul's certificate is not verified"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"remora/internal/address"
 	"remora/internal/cmdline"
 )
 
@@ -33,7 +34,19 @@ func (l Log) Logger(w io.Writer) *slog.Logger {
 // Consul's own variables, CONSUL_HTTP_ADDR and so on.
 type Consul struct {
 	ConsulTimeout time.Duration `env:"REMORA_CONSUL_TIMEOUT" envDefault:"5s" doc:"longest wait for one answer of Consul"`
+	AuthMethod    string        `env:"REMORA_CONSUL_AUTH_METHOD" doc:"auth method to log in by for registrations, at first need and again when the token is gone; wins over CONSUL_HTTP_TOKEN and its file"`
+	AuthBearer    string        `env:"REMORA_CONSUL_AUTH_BEARER_FILE" doc:"file with the bearer token (such as a JWT) for the auth method, read at each login"`
+	AuthMeta      Pairs         `env:"REMORA_CONSUL_AUTH_META" doc:"meta of the token that the login makes: key=value, with commas between"`
 }
+
+// Address says which address of this host is registered. SERVICE_ADDRESS wins.
+type Address struct {
+	From   address.From   `env:"REMORA_ADDRESS" envDefault:"route" doc:"address to register without SERVICE_ADDRESS: route (this host's on the route to Consul), an interface (eth1), a network that it is in (10.0.0.0/8), or the address itself; of several, the first, IPv4 before IPv6"`
+	Family address.Family `env:"REMORA_IP_FAMILY" envDefault:"any" doc:"any, 4 or 6: the family of the address to register"`
+}
+
+// Wish is what package address makes of it.
+func (a Address) Wish() address.Wish { return address.Wish{From: a.From, Family: a.Family} }
 
 // Stop says how an instance leaves.
 type Stop struct {
@@ -44,9 +57,12 @@ type Stop struct {
 type Init struct {
 	ConsulPolicy ConsulPolicy  `env:"REMORA_CONSUL_POLICY" envDefault:"start" doc:"when Consul is away at start: wait (for ever), start (the app, after REMORA_CONSUL_WAIT, and register once Consul is back) or fail (after REMORA_CONSUL_WAIT)"`
 	ConsulWait   time.Duration `env:"REMORA_CONSUL_WAIT" envDefault:"30s" doc:"how long to try to register before REMORA_CONSUL_POLICY decides"`
+	HandOver     HandOver      `env:"REMORA_HAND_OVER" envDefault:"supervise" doc:"how the app is run: supervise (as init's child) or exec (init becomes the app: no drain, no deregistration and no restored registration, unless a sidecar does that)"`
 	Checks       Checks        `env:"REMORA_CHECKS" envDefault:"agent" doc:"who runs the checks: agent (the Consul agent) or sidecar"`
 	Stop
+	Deregister  Deregister    `env:"REMORA_DEREGISTER" envDefault:"always" doc:"when the app has ended: always, on-success (if it ended with 0 or by a signal) or never; otherwise the instance stays, in maintenance that says why, until its next start"`
 	StopTimeout time.Duration `env:"REMORA_STOP_TIMEOUT" envDefault:"9s" doc:"from the stop signal to the end, drain included; Docker kills after 10s"`
+	Address
 	Consul
 	Log
 }
@@ -55,13 +71,15 @@ type Init struct {
 type Sidecar struct {
 	Checks     Checks        `env:"REMORA_CHECKS" envDefault:"sidecar" doc:"who runs the checks: sidecar (TTL checks in Consul) or agent (the Consul agent)"`
 	TTL        time.Duration `env:"REMORA_TTL" envDefault:"30s" doc:"Consul calls the instance critical when the sidecar was silent for so long"`
-	Deregister Deregister    `env:"REMORA_DEREGISTER" envDefault:"always" doc:"on stop: always or never"`
+	Deregister Deregister    `env:"REMORA_DEREGISTER" envDefault:"always" doc:"on stop: always, on-success (which is the same here: only init sees how the app ended) or never"`
 	Stop
 	Templates    string        `env:"REMORA_TEMPLATES" doc:"directory of consul-template templates (*.ctmpl, *.tmpl), rendered as one set; other files in it are copied"`
 	Candidate    string        `env:"REMORA_CANDIDATE" envDefault:"/candidate/current" doc:"where the rendered set appears: a symlink in a mounted directory"`
 	RenderQuiet  time.Duration `env:"REMORA_RENDER_QUIET" envDefault:"100ms" doc:"after a render, changes within this time are rendered together"`
 	RenderReread time.Duration `env:"REMORA_RENDER_REREAD" envDefault:"30s" doc:"how often the templates are read again even if nothing reported a change"`
 	Once         bool          `env:"REMORA_ONCE" envDefault:"false" doc:"render once, then exit; nothing is registered"`
+	Admin        string        `env:"REMORA_ADMIN" envDefault:"auto" doc:"socket on which sidecar answers status, health, drain and maintenance: auto (one of this container's own, in no file system), unix:///path, unix://@name or off"`
+	Address
 	Consul
 	Log
 }
@@ -125,6 +143,20 @@ func (p *ConsulPolicy) UnmarshalText(text []byte) error {
 	return choose(p, text, PolicyWait, PolicyStart, PolicyFail)
 }
 
+// HandOver is how init runs the app.
+type HandOver string
+
+// The values of HandOver.
+const (
+	HandOverSupervise HandOver = "supervise" // as a child
+	HandOverExec      HandOver = "exec"      // in its own place
+)
+
+// UnmarshalText accepts the values of HandOver.
+func (h *HandOver) UnmarshalText(text []byte) error {
+	return choose(h, text, HandOverSupervise, HandOverExec)
+}
+
 // Checks says who runs an instance's checks.
 type Checks string
 
@@ -139,18 +171,19 @@ func (c *Checks) UnmarshalText(text []byte) error {
 	return choose(c, text, ChecksAgent, ChecksSidecar)
 }
 
-// Deregister is what a stopping sidecar does with its registrations.
+// Deregister is what init and sidecar do with their registrations in the end.
 type Deregister string
 
 // The values of Deregister.
 const (
-	DeregisterAlways Deregister = "always"
-	DeregisterNever  Deregister = "never"
+	DeregisterAlways    Deregister = "always"
+	DeregisterOnSuccess Deregister = "on-success" // unless the app failed, which init alone sees
+	DeregisterNever     Deregister = "never"
 )
 
 // UnmarshalText accepts the values of Deregister.
 func (d *Deregister) UnmarshalText(text []byte) error {
-	return choose(d, text, DeregisterAlways, DeregisterNever)
+	return choose(d, text, DeregisterAlways, DeregisterOnSuccess, DeregisterNever)
 }
 
 // Target is a program that reloader knows how to reload.
@@ -181,10 +214,45 @@ func choose[T ~string](to *T, text []byte, values ...T) error {
 
 // CheckConsul says what is wrong with c.
 func CheckConsul(c Consul) error {
-	if c.ConsulTimeout <= 0 {
+	switch {
+	case c.ConsulTimeout <= 0:
 		return fmt.Errorf("REMORA_CONSUL_TIMEOUT=%q: is not longer than 0", c.ConsulTimeout)
+	case c.AuthMethod != "" && c.AuthBearer == "":
+		return fmt.Errorf("REMORA_CONSUL_AUTH_METHOD=%q: needs REMORA_CONSUL_AUTH_BEARER_FILE", c.AuthMethod)
+	case c.AuthMethod == "" && c.AuthBearer != "":
+		return fmt.Errorf("REMORA_CONSUL_AUTH_BEARER_FILE=%q: needs REMORA_CONSUL_AUTH_METHOD", c.AuthBearer)
+	case c.AuthMethod == "" && c.AuthMeta != "":
+		return fmt.Errorf("REMORA_CONSUL_AUTH_META=%q: needs REMORA_CONSUL_AUTH_METHOD", string(c.AuthMeta))
 	}
 	return nil
+}
+
+// Pairs are key=value, with commas between them.
+type Pairs string
+
+// UnmarshalText refuses what has no key.
+func (p *Pairs) UnmarshalText(text []byte) error {
+	*p = Pairs(text)
+	if len(text) > 0 && p.Map() == nil {
+		return errors.New("is not key=value, with commas between")
+	}
+	return nil
+}
+
+// Map returns the pairs; nil if there are none, or not all are pairs.
+func (p Pairs) Map() map[string]string {
+	if p == "" {
+		return nil
+	}
+	pairs := map[string]string{}
+	for one := range strings.SplitSeq(string(p), ",") {
+		key, value, found := strings.Cut(strings.TrimSpace(one), "=")
+		if !found || key == "" {
+			return nil
+		}
+		pairs[key] = value
+	}
+	return pairs
 }
 
 // CheckStop says whether a drain fits into a stop timeout together with

@@ -3,10 +3,10 @@ package monitor
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"strings"
+	"os"
+	"os/exec"
+	"time"
 
 	"remora/internal/service"
 )
@@ -17,21 +17,26 @@ type Checker interface {
 	Check(ctx context.Context) (service.Status, string)
 }
 
-// NewChecker returns the checker for check c of instance i.
-func NewChecker(i service.Instance, c service.Check) Checker {
-	if c.Kind == service.TCP {
+// Runner runs a command to its end, which is that of ctx at the latest, and
+// returns the last of its output; package proc says how it fails.
+type Runner interface {
+	Run(ctx context.Context, cmd *exec.Cmd) (string, error)
+}
+
+// NewChecker returns the checker for check c, of a kind that service.Sidecar runs,
+// of instance i. Only a Script check needs the runner.
+func NewChecker(i service.Instance, c service.Check, run Runner) Checker {
+	switch c.Kind {
+	case service.TCP:
 		return tcpChecker{address: i.HostPort()}
+	case service.GRPC:
+		return newGRPCChecker(i, c)
+	case service.Script:
+		return scriptChecker{command: i.Command(c), run: run}
+	case service.File:
+		return fileChecker{path: c.Path, maxAge: c.MaxAge}
 	}
-	return httpChecker{
-		method: c.Method,
-		url:    i.URL(c),
-		client: &http.Client{Transport: &http.Transport{
-			// Each check has to show that a new client would get through.
-			DisableKeepAlives: true,
-			// The app is beside us: a proxy for the outside has no business here.
-			Proxy: nil,
-		}},
-	}
+	return newHTTPChecker(i, c)
 }
 
 type tcpChecker struct{ address string }
@@ -45,38 +50,23 @@ func (t tcpChecker) Check(ctx context.Context) (service.Status, string) {
 	return service.Passing, fmt.Sprintf("TCP connect %s: Success", t.address)
 }
 
-type httpChecker struct {
-	method, url string
-	client      *http.Client
+// fileChecker looks for a sign of life that the app leaves.
+type fileChecker struct {
+	path   string
+	maxAge time.Duration // 0: any
 }
 
-// outputSize is how much of a response is shown in Consul; its own HTTP checks
-// keep 4 KiB (agent/checks, DefaultBufSize).
-const outputSize = 4 << 10
-
-// Check reads a response as Consul does (agent/checks, CheckHTTP): 2xx passes,
-// 429 warns, anything else is critical.
-func (h httpChecker) Check(ctx context.Context) (service.Status, string) {
-	request, err := http.NewRequestWithContext(ctx, h.method, h.url, nil)
+func (f fileChecker) Check(context.Context) (service.Status, string) {
+	info, err := os.Stat(f.path)
 	if err != nil {
 		return service.Critical, err.Error()
 	}
-	request.Header.Set("User-Agent", "remora-sidecar")
-	response, err := h.client.Do(request)
-	if err != nil {
-		return service.Critical, err.Error()
+	age := time.Since(info.ModTime()).Round(time.Millisecond)
+	switch {
+	case f.maxAge == 0:
+		return service.Passing, fmt.Sprintf("file %s is there", f.path)
+	case age > f.maxAge:
+		return service.Critical, fmt.Sprintf("file %s was written %s ago, more than %s", f.path, age, f.maxAge)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, outputSize))
-	if err != nil {
-		return service.Critical, fmt.Sprintf("HTTP %s %s: %s: %v", h.method, h.url, response.Status, err)
-	}
-	output := fmt.Sprintf("HTTP %s %s: %s Output: %s", h.method, h.url, response.Status, strings.ToValidUTF8(string(body), "?"))
-	switch code := response.StatusCode; {
-	case code >= 200 && code < 300:
-		return service.Passing, output
-	case code == http.StatusTooManyRequests:
-		return service.Warning, output
-	}
-	return service.Critical, output
+	return service.Passing, fmt.Sprintf("file %s was written within %s", f.path, f.maxAge)
 }

@@ -31,16 +31,20 @@ type Monitor struct {
 	missing func(ctx context.Context)
 
 	mu    sync.Mutex
-	last  result
-	first chan struct{} // closed when there is a result
+	last  State
+	first chan struct{} // closed when there is a status that can be told
+	known bool          // first is closed
 	news  chan struct{} // holds one wake-up
 
 	missed time.Time // when missing was called last
 }
 
-type result struct {
-	status service.Status
-	output string
+// State is what a monitor knows.
+type State struct {
+	Status service.Status // none before the first result
+	Output string
+	Since  time.Time // when the status became what it is
+	Ran    time.Time // when the check ran last
 }
 
 // New returns a monitor for a check with a TTL.
@@ -56,17 +60,31 @@ func New(log *slog.Logger, check service.Check, checker Checker, reporter Report
 	}
 }
 
-// Known is closed when the check has run once.
+// Known is closed when the check has run, so often that its status can be told.
 func (m *Monitor) Known() <-chan struct{} { return m.first }
 
 // Status is the latest result's, or the check's initial one before there is any.
 func (m *Monitor) Status() service.Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.last.status == "" {
-		return m.check.Initial
+	if m.last.Status == "" {
+		return m.initial()
 	}
-	return m.last.status
+	return m.last.Status
+}
+
+func (m *Monitor) initial() service.Status {
+	if m.check.Initial == "" {
+		return service.Critical
+	}
+	return m.check.Initial
+}
+
+// State returns what is known now.
+func (m *Monitor) State() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
 }
 
 // Refresh makes the latest result be reported again, because Consul may have
@@ -80,53 +98,83 @@ func wake(ch chan struct{}) {
 	}
 }
 
-// startInterval is the longest interval while the check has never passed: an app
-// that has just become ready should not wait ten seconds for its first traffic.
-const startInterval = time.Second
+const (
+	// startInterval is the longest interval while the check has never passed: an
+	// app that has just become ready should not wait ten seconds for its first
+	// traffic.
+	startInterval = time.Second
+	// startSpread is the time over which first checks are spread: 200 instances
+	// that start together begin two in a millisecond, and one hardly waits.
+	startSpread = 100 * time.Millisecond
+)
 
 // Run runs the check until ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
-	passed := false
+	v := &verdict{check: m.check, started: time.Now()}
+	pause := rand.N(min(startSpread, m.check.Interval/10) + 1)
+	spread := false
 	for {
-		status := m.once(ctx)
-		passed = passed || status == service.Passing
-		interval := m.check.Interval
-		if !passed {
-			interval = min(interval, startInterval)
-		}
-		// Up to a tenth earlier, so that many checks do not stay in step.
-		timer := time.NewTimer(interval - rand.N(interval/10+1))
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		case <-timer.C:
 		}
+		settled := m.once(ctx, v)
+		switch {
+		case !v.passed || !settled:
+			interval := min(m.check.Interval, startInterval)
+			pause = interval - rand.N(interval/10+1)
+		case !spread:
+			// Once, anywhere in the interval: those that became ready together do
+			// not stay in step.
+			spread, pause = true, rand.N(m.check.Interval)+1
+		default:
+			// Up to a tenth earlier, so that they do not fall into step again.
+			pause = m.check.Interval - rand.N(m.check.Interval/10+1)
+		}
 	}
 }
 
-func (m *Monitor) once(ctx context.Context) service.Status {
+// once runs the check once, and tells whether its status is settled.
+func (m *Monitor) once(ctx context.Context, v *verdict) bool {
 	checkCtx, cancel := context.WithTimeout(ctx, m.check.Timeout)
 	defer cancel()
-	status, output := m.checker.Check(checkCtx)
+	found, output := m.checker.Check(checkCtx)
 	if ctx.Err() != nil {
-		return status // stopped in the middle: that says nothing about the app
+		return false // stopped in the middle: that says nothing about the app
 	}
+	now := time.Now()
+	status, output, settled := v.next(m.Status(), found, output, now)
 	m.mu.Lock()
 	before := m.last
-	m.last = result{status, output}
-	m.mu.Unlock()
-	if before.status == "" {
+	m.last = State{Status: status, Output: output, Since: before.Since, Ran: now}
+	if before.Status != status {
+		m.last.Since = now
+	}
+	if settled && !m.known {
+		m.known = true
 		close(m.first)
 	}
-	if before.status != status {
+	m.mu.Unlock()
+	if before.Status != status {
 		m.log.Info("check turned "+string(status), "check", m.check.ID, "output", brief(output))
 	}
-	if before.status != status || status != service.Passing && before.output != output {
+	if before.Status != status || status != service.Passing && before.Output != output {
 		wake(m.news)
 	}
-	return status
+	return settled
 }
+
+// Stuck tells whether the check should have run again by now and has not.
+func (m *Monitor) Stuck() bool {
+	ran := m.State().Ran
+	return !ran.IsZero() && time.Since(ran) > 2*m.check.Interval+m.check.Timeout+slack
+}
+
+// slack is what a busy machine may be late.
+const slack = 10 * time.Second
 
 // brief cuts output for a log line.
 func brief(output string) string {
@@ -162,7 +210,8 @@ func (m *Monitor) Report(ctx context.Context) {
 		}
 		failed = err != nil
 		if failed {
-			renewal.Reset(min(retryPause, m.check.TTL/2))
+			pause := min(retryPause, m.check.TTL/2)
+			renewal.Reset(pause/2 + rand.N(pause/2+1)) // not everybody at once when the agent is back
 		} else {
 			renewal.Reset(m.check.TTL / 2)
 		}
@@ -173,10 +222,10 @@ func (m *Monitor) send(ctx context.Context) error {
 	m.mu.Lock()
 	now := m.last
 	m.mu.Unlock()
-	if now.status == "" {
+	if now.Status == "" {
 		return nil
 	}
-	err := m.reporter.Report(ctx, m.check.ID, now.status, now.output)
+	err := m.reporter.Report(ctx, m.check.ID, now.Status, now.Output)
 	if errors.Is(err, consul.ErrNotFound) && time.Since(m.missed) >= retryPause {
 		m.missed = time.Now()
 		m.missing(ctx)
