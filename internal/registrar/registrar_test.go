@@ -314,7 +314,11 @@ func TestOnlyMissingLeavesAnotherFormAlone(t *testing.T) {
 			t.Errorf("%d registrations over another form, want none", n)
 		}
 		s.agent.set(nil)
-		synctest.Wait()
+		after(900 * time.Millisecond)
+		if n := len(s.agent.times()); n != 0 {
+			t.Errorf("%d registrations before those with the other form had their turn", n)
+		}
+		after(200 * time.Millisecond)
 		if n := len(s.agent.times()); n != 1 {
 			t.Errorf("%d registrations of a missing instance, want 1", n)
 		}
