@@ -154,7 +154,8 @@ func (w *watch) run(ctx context.Context) {
 			continue
 		}
 		if failures%10 == 0 {
-			w.log.Warn("consul query failed; keeping the last answer", "query", w.dependency.String(), "error", err, "failures", failures+1)
+			// As text: formatted by slog, the library's errors carry a stack trace.
+			w.log.Warn("consul query failed; keeping the last answer", "query", w.dependency.String(), "error", err.Error(), "failures", failures+1)
 		}
 		failures++
 		// An agent that comes back after a restart counts from the beginning.
