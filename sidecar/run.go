@@ -36,6 +36,7 @@ func run(ctx context.Context, log *slog.Logger, s settings.Sidecar, _ cmdline.Ar
 			Templates: s.Templates,
 			Candidate: s.Candidate,
 			Quiet:     s.RenderQuiet,
+			Grace:     s.RenderGrace,
 			Reread:    s.RenderReread,
 		})
 		if err != nil {
