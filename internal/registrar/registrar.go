@@ -40,7 +40,7 @@ type Registrar struct {
 // and the whole, so that a returning agent does not meet everybody at once.
 const (
 	pauseLeast = 100 * time.Millisecond
-	pauseMost  = 2 * time.Second
+	pauseMost  = time.Second
 )
 
 // passInterval bounds how long a difference that the blocking query does not see
