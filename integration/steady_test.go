@@ -8,12 +8,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -68,47 +64,20 @@ func mustCountingProxy(t *testing.T, consul string) (string, *writes) {
 }
 
 // mustConsulAgent starts an agent of its own and returns its container and URL.
-func mustConsulAgent(t *testing.T) (container, address string) {
-	t.Helper()
+func mustConsulAgent(tb testing.TB) (container, address string) {
+	tb.Helper()
 	port, err := stack.FreePort()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	id := strings.TrimSpace(mustDocker(t, "run", "--detach", "--publish", fmt.Sprintf("127.0.0.1:%d:8500", port),
+	id := strings.TrimSpace(mustDocker(tb, "run", "--detach", "--publish", fmt.Sprintf("127.0.0.1:%d:8500", port),
 		servers.Image("CONSUL"), "agent", "-dev", "-client", "0.0.0.0", "-log-level", "warn"))
-	cleanup(t, func(ctx context.Context) {
+	cleanup(tb, func(ctx context.Context) {
 		if _, err := stack.Docker(ctx, "rm", "--force", "--volumes", id); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return id, stack.URL(port)
-}
-
-// mustSidecar starts the sidecar as a process of this machine.
-func mustSidecar(t *testing.T, env ...string) *await.Log {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "sidecar")
-	build := exec.Command("go", "build", "-o", binary, "./sidecar")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build sidecar: %v\n%s", err, out)
-	}
-	log := await.NewLog(t)
-	cmd := exec.Command(binary)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("sidecar ended with %v", err)
-		}
-	})
-	return log
 }
 
 // passing counts the services of which an agent says that they pass.
@@ -148,7 +117,7 @@ func TestFiftyInstances(t *testing.T) {
 		env = append(env, fmt.Sprintf("SERVICE_%d_CHECK_TCP=true", l.Addr().(*net.TCPAddr).Port))
 	}
 	await.True(t, "Consul", func() bool { return passing(consul) >= 0 })
-	mustSidecar(t, env...)
+	mustProcess(t, "sidecar", env)
 	await.True(t, "all instances to pass", func() bool { return passing(consul) == instances })
 
 	t.Run("nothing but renewals is written at steady state", func(t *testing.T) {
