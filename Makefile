@@ -57,8 +57,8 @@ lint: ## go vet, gofmt, staticcheck, shellcheck
 	@if command -v shellcheck >/dev/null; then echo shellcheck; shellcheck $(scripts); \
 		else echo "shellcheck is not installed: the scripts were not checked"; fi
 
-bench: ## the benchmarks
-	@go test -run '^$$' -bench . -benchmem $(units)
+bench: images servers ## the benchmarks, on real servers
+	@go test -run '^$$' -bench . -benchtime 1x ./integration
 
 check: lint test ## what CI does
 

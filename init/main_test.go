@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +25,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "app" {
 		os.Exit(app(os.Args[2], os.Args[3:]))
 	}
+	// go test takes a result from its cache when this binary is the same as before,
+	// so the program has to be a part of it.
+	runtime.KeepAlive(main)
 	os.Exit(drive.Main(m, &program))
 }
 

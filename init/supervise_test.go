@@ -116,6 +116,21 @@ func TestSecondStopSignalEndsTheDrain(t *testing.T) {
 	init.MustExit(42)
 }
 
+func TestNothingIsRegisteredOnceTheStopHasBegun(t *testing.T) {
+	t.Parallel()
+	agent := consultest.New(t)
+	init := start(t, agent, []string{"REMORA_DRAIN=1h", "REMORA_STOP_TIMEOUT=2h"}, "serve", "0")
+	happened(t, agent, "app-started")
+	init.Signal(syscall.SIGTERM)
+	happened(t, agent, "maintain")
+	agent.Forget("web-1")
+	init.Signal(syscall.SIGTERM)
+	init.MustExit(0)
+	if n := agent.Count("register"); n != 1 {
+		t.Errorf("%d registrations, want the first alone", n)
+	}
+}
+
 func TestAppThatEndsInTheDrainEndsIt(t *testing.T) {
 	t.Parallel()
 	agent := consultest.New(t)

@@ -32,6 +32,8 @@ func TestBadInputGivesOneClearLine(t *testing.T) {
 		{"unwritable candidate", words(nil, "--env REMORA_TEMPLATES=/etc --env REMORA_CANDIDATE=/etc/current remora/sidecar"), 1, "/etc"},
 		{"no target", words(nil, "remora/reloader"), 2, "REMORA_TARGET"},
 		{"unknown target", words(nil, "--env REMORA_TARGET=apache remora/reloader"), 2, `REMORA_TARGET="apache"`},
+		{"target not found", words(nil, "remora/reloader -- haproxy -f /live/current/haproxy.cfg"), 127, "haproxy"},
+		{"target that is neither", words(nil, "remora/reloader -- httpd -f /live/current/httpd.conf"), 2, "neither haproxy nor nginx"},
 		{"unwritable live", words(nil, "--env REMORA_TARGET=haproxy --env REMORA_LIVE=/etc/current remora/reloader"), 1, "/etc"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

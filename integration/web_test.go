@@ -430,20 +430,27 @@ func consulAway(t *testing.T, w *web) {
 			t.Error(err)
 		}
 	}))
-	if _, err := w.Compose(t.Context(), "restart", "--timeout", "1", "haproxy", "nginx", "haproxy-reloader", "haproxy-sidecar"); err != nil {
+	if _, err := w.Compose(t.Context(), "restart", "--timeout", "1", "haproxy", "nginx", "haproxy-reloader"); err != nil {
 		t.Fatal(err)
 	}
 	w.awaitAnswer(t)
 	if after := w.live(t); after != before {
 		t.Errorf("live changed:\n%s\nbefore:\n%s", after, before)
 	}
-	// Consul comes back with nothing: a dev agent keeps its state in memory.
-	if _, err := w.Compose(t.Context(), "start", "consul"); err != nil {
-		t.Fatal(err)
-	}
-	await.True(t, "all replicas registered again", func() bool {
-		hosts, err := w.askRegistered()
-		return err == nil && len(hosts) == 4
-	})
-	w.awaitServers(t, 4)
+	w.wipedConsul(t)
+}
+
+// wipedConsul starts Consul again: a dev agent keeps its state in memory, so it
+// comes back with nothing, and that must not empty the load balancers.
+func (w *web) wipedConsul(t *testing.T) {
+	wantNoFailures(t, w.underLoad(t, func() {
+		if _, err := w.Compose(t.Context(), "start", "consul"); err != nil {
+			t.Fatal(err)
+		}
+		await.True(t, "all replicas registered again", func() bool {
+			hosts, err := w.askRegistered()
+			return err == nil && len(hosts) == 4
+		})
+		w.awaitServers(t, 4)
+	}))
 }

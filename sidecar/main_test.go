@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,9 @@ import (
 var program drive.Binary
 
 func TestMain(m *testing.M) {
+	// go test takes a result from its cache when this binary is the same as before,
+	// so the program has to be a part of it.
+	runtime.KeepAlive(main)
 	os.Exit(drive.Main(m, &program))
 }
 

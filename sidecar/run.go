@@ -86,6 +86,7 @@ func newRenderer(log *slog.Logger, s settings.Sidecar) (*render.Renderer, error)
 		Templates: s.Templates,
 		Candidate: s.Candidate,
 		Quiet:     s.RenderQuiet,
+		Grace:     s.RenderGrace,
 		Reread:    s.RenderReread,
 	})
 }

@@ -31,6 +31,7 @@ type Watches struct {
 	clients *dependency.ClientSet
 	memory  Memory
 	log     *slog.Logger
+	grace   time.Duration
 	changed chan struct{}
 	running map[string]*watch
 	group   sync.WaitGroup
@@ -47,8 +48,9 @@ const (
 )
 
 // New returns watches that ask the Consul agent that Consul's own environment
-// variables name and store answers in memory. It does not connect.
-func New(log *slog.Logger, memory Memory) (*Watches, error) {
+// variables name and store answers in memory. It does not connect. For grace after
+// trouble with Consul, answers with fewer entries than before are held back.
+func New(log *slog.Logger, memory Memory, grace time.Duration) (*Watches, error) {
 	// The library traces every query with its answer, secrets included, to the
 	// standard logger, which nothing else here uses.
 	stdlog.SetOutput(io.Discard)
@@ -68,6 +70,7 @@ func New(log *slog.Logger, memory Memory) (*Watches, error) {
 		clients: clients,
 		memory:  memory,
 		log:     log,
+		grace:   grace,
 		changed: make(chan struct{}, 1),
 		running: map[string]*watch{},
 	}, nil
@@ -86,7 +89,12 @@ func (w *Watches) Want(ctx context.Context, deps []dependency.Dependency) {
 			continue
 		}
 		watchCtx, cancel := context.WithCancel(ctx)
-		one := &watch{Watches: w, dependency: d, cancel: cancel}
+		one := &watch{
+			Watches:    w,
+			dependency: d,
+			cancel:     cancel,
+			doubt:      doubt{log: w.log, query: d.String(), grace: w.grace},
+		}
 		w.running[d.String()] = one
 		w.group.Go(func() { one.run(watchCtx) })
 	}
@@ -120,6 +128,7 @@ type watch struct {
 	cancel     context.CancelFunc
 	index      uint64
 	data       any
+	doubt      doubt
 
 	mu    sync.Mutex
 	known bool
@@ -154,11 +163,13 @@ func (w *watch) run(ctx context.Context) {
 			continue
 		}
 		if failures%10 == 0 {
-			w.log.Warn("consul query failed; keeping the last answer", "query", w.dependency.String(), "error", err, "failures", failures+1)
+			// As text: formatted by slog, the library's errors carry a stack trace.
+			w.log.Warn("consul query failed; keeping the last answer", "query", w.dependency.String(), "error", err.Error(), "failures", failures+1)
 		}
 		failures++
 		// An agent that comes back after a restart counts from the beginning.
 		w.index = 0
+		w.doubt.raise()
 		pause = min(max(2*pause, pauseLeast), pauseMost)
 		select {
 		case <-ctx.Done():
@@ -179,7 +190,7 @@ type answer struct {
 func (w *watch) fetch(ctx context.Context) (any, *dependency.ResponseMetadata, error) {
 	result := make(chan answer, 1)
 	go func() {
-		data, meta, err := w.dependency.Fetch(w.clients, &dependency.QueryOptions{WaitIndex: w.index, WaitTime: waitTime})
+		data, meta, err := w.dependency.Fetch(w.clients, &dependency.QueryOptions{WaitIndex: w.index, WaitTime: w.doubt.wait()})
 		result <- answer{data, meta, err}
 	}()
 	select {
@@ -199,15 +210,16 @@ func (w *watch) take(data any, meta *dependency.ResponseMetadata) {
 	switch {
 	case index < w.index:
 		w.index = 0 // Consul lost its state; ask for whatever there is
+		w.doubt.raise()
 		return
-	case index == w.index && w.answered():
+	case index == w.index && w.answered() && !w.doubt.holding:
 		return
 	}
 	w.index = index
 	if data == nil && meta.BlockOnNil {
 		return // a key that does not exist: "key" waits for it
 	}
-	if w.answered() && reflect.DeepEqual(data, w.data) {
+	if w.answered() && (w.doubt.holds(w.data, data) || reflect.DeepEqual(data, w.data)) {
 		return
 	}
 	w.data = data

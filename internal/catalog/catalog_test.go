@@ -119,10 +119,13 @@ type subject struct {
 	ctx    context.Context
 }
 
+// grace is how long incomplete answers are held back after trouble.
+const grace = 20 * time.Second
+
 func inBubble(t *testing.T, test func(t *testing.T, s subject)) {
 	synctest.Test(t, func(t *testing.T) {
 		m, log := &memory{known: known{}}, await.NewLog(t)
-		watches, err := catalog.New(log.Logger(), m)
+		watches, err := catalog.New(log.Logger(), m, grace)
 		if err != nil {
 			t.Fatal(err)
 		}

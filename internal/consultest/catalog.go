@@ -40,13 +40,10 @@ func (a *Agent) change(do func()) {
 	a.wake()
 }
 
-// Restore makes the catalog's index go back to 1, as it does in a cluster that
-// was restored.
-func (a *Agent) Restore() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.index = 1
-	a.wake()
+// Restore makes the catalog's index go back to 1, as in a cluster that was
+// restored, where the service has these instances.
+func (a *Agent) Restore(name string, instances ...Instance) {
+	a.change(func() { a.catalog[name], a.index = instances, 0 })
 }
 
 func (a *Agent) catalogRoutes() {

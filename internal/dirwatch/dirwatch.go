@@ -4,6 +4,7 @@ package dirwatch
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -87,6 +88,9 @@ func (w *watch) signal() {
 // the old inode.
 func (w *watch) add() {
 	err := w.events.Add(filepath.Dir(w.path))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // nothing to watch yet; whoever asks says that it waits
+	}
 	if root, resolveErr := filepath.EvalSymlinks(w.path); resolveErr == nil {
 		err = filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.IsDir() {

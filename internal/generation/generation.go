@@ -115,10 +115,15 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir}
-	if err := os.MkdirAll(filepath.Join(dir, generationsDir), 0o755); err != nil {
+	all := filepath.Join(dir, generationsDir)
+	err := os.Mkdir(all, 0o755)
+	if err == nil {
+		err = os.Chmod(all, 0o755) // past the umask: readers are other users
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	probe, err := os.MkdirTemp(filepath.Join(dir, generationsDir), ".probe-")
+	probe, err := os.MkdirTemp(all, ".probe-")
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type Registrar struct {
 // and the whole, so that a returning agent does not meet everybody at once.
 const (
 	pauseLeast = 100 * time.Millisecond
-	pauseMost  = 2 * time.Second
+	pauseMost  = time.Second
 )
 
 // passInterval bounds how long a difference that the blocking query does not see
@@ -107,7 +107,13 @@ func (r *Registrar) Keep(ctx context.Context) {
 type state struct {
 	hash       string // of the registration as it was; none if not known
 	registered bool   // this pass registered
+	others     bool   // the registration was somebody else's form of it
 }
+
+// headStart is how long a registration that is missing is left to those who had
+// it in their own form: restored at the same moment in two forms, it would be
+// replaced once more.
+const headStart = time.Second
 
 var errDiffers = errors.New("the agent has it in another form than it was registered in")
 
@@ -117,13 +123,18 @@ func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
 	has, err := r.Agent.Registered(ctx, desired.ID, seen.hash, passInterval)
 	same := err == nil && has.Is(desired)
 	switch {
+	case errors.Is(err, consul.ErrNotFound) && seen.others:
+		wait(ctx, headStart)
+		return state{}, nil
 	case errors.Is(err, consul.ErrNotFound) && !seen.registered:
 		err := r.register(ctx, r.Agent.Register)
 		return state{registered: err == nil}, err
 	case err != nil:
-		return state{}, err
-	case same && !has.Outdated, !same && r.OnlyMissing:
+		return state{others: seen.others}, err
+	case same && !has.Outdated:
 		return state{hash: has.Hash}, nil
+	case !same && r.OnlyMissing:
+		return state{hash: has.Hash, others: true}, nil
 	case seen.registered:
 		// Two that own one ID would otherwise register against each other as fast
 		// as they can.
@@ -171,10 +182,15 @@ func (f *failures) end(log *slog.Logger) {
 // pause waits, longer each time, and tells whether ctx is still alive.
 func (f *failures) pause(ctx context.Context) bool {
 	f.delay = min(max(2*f.delay, pauseLeast), pauseMost)
+	return wait(ctx, f.delay/2+rand.N(f.delay/2))
+}
+
+// wait waits and tells whether ctx is still alive.
+func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(f.delay/2 + rand.N(f.delay/2)):
+	case <-time.After(d):
 		return true
 	}
 }

@@ -34,6 +34,9 @@ type Set struct {
 	// Quiet is the time after a change of the files in which further changes are
 	// collected.
 	Quiet time.Duration
+	// Grace is how long, after trouble with Consul, answers with fewer entries than
+	// before are held back.
+	Grace time.Duration
 	// Reread is how often the templates are read even if nothing reported a change.
 	Reread time.Duration
 }
@@ -60,7 +63,7 @@ func New(log *slog.Logger, set Set) (*Renderer, error) {
 		return nil, fmt.Errorf("candidate %s: %w", set.Candidate, err)
 	}
 	brain := template.NewBrain()
-	watches, err := catalog.New(log, brain)
+	watches, err := catalog.New(log, brain, set.Grace)
 	if err != nil {
 		return nil, err
 	}

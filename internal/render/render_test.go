@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -58,10 +59,11 @@ func (s *stage) template(t *testing.T, name, content string) {
 		t.Fatal(err)
 	}
 	// Renamed into place: a half-written template would be rendered too.
-	if err := os.WriteFile(path+".new", []byte(content), 0o644); err != nil {
+	fresh := filepath.Join(s.templates, ".new")
+	if err := os.WriteFile(fresh, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.Rename(fresh, path); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -133,7 +135,6 @@ func TestTemplatesThatAskForWhatOthersAnswered(t *testing.T) {
 	s.becomes(t, "f", "api-1 web-1 ")
 }
 
-
 func TestEqualOutputIsNotPublishedAgain(t *testing.T) {
 	s := newStage(t)
 	s.consul.SetService("web", web("1"))
@@ -144,7 +145,7 @@ func TestEqualOutputIsNotPublishedAgain(t *testing.T) {
 	s.consul.SetService("other", web("9"))
 	s.template(t, "f.ctmpl", servers+"{{/* nothing */}}")
 	s.template(t, "probe", "probe")
-	s.becomes(t, "probe", "probe") // by a pass after all of that
+	s.logs(t, "files rendered", "files=2") // by a pass after all of that
 	if got := s.flips(); got != 2 {
 		t.Errorf("%d flips, want the first and the probe's", got)
 	}
@@ -229,8 +230,11 @@ func TestConsulsErrorsKeepTheFiles(t *testing.T) {
 		http.Error(w, "No cluster leader", http.StatusInternalServerError)
 		return true
 	})
-	s.consul.SetService("web") // ends the query that blocks: empty, but seen by nobody
+	s.consul.SetService("web", web("1")) // ends the query that blocks
 	s.logs(t, "level=WARN", "consul query failed; keeping the last answer", "health.service(web|passing)", "No cluster leader")
+	if n := s.log.Count("goroutine") + s.log.Count(".go:"); n > 0 {
+		t.Errorf("%d lines hold a stack trace, want none", n)
+	}
 	if got := s.file("f"); got == "" {
 		t.Error("the file was emptied")
 	}
@@ -248,13 +252,13 @@ func TestRestartedConsulIsFollowed(t *testing.T) {
 	s.becomes(t, "f", "web-1=192.0.2.1:80 ")
 	s.consul.Stop()
 	s.logs(t, "level=WARN", "consul query failed")
-	s.consul.SetService("web", web("2"))
-	s.consul.Restore() // it counts from the beginning
+	s.consul.Restore("web", web("2")) // it counts from the beginning
 	s.consul.Start()
 	s.becomes(t, "f", "web-2=192.0.2.2:80 ")
 	s.consul.SetService("web", web("3"))
-	s.consul.Restore() // and again, while a query blocks
 	s.becomes(t, "f", "web-3=192.0.2.3:80 ")
+	s.consul.Restore("web", web("4")) // and again, while a query blocks
+	s.becomes(t, "f", "web-4=192.0.2.4:80 ")
 }
 
 func TestCandidateThatWasRemovedComesBack(t *testing.T) {
@@ -317,4 +321,21 @@ func TestOnceEndsWithItsContext(t *testing.T) {
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "consul has not answered") {
 		t.Errorf("error %v, want what it waited for", err)
 	}
+}
+
+func TestEndLeavesNoGoroutine(t *testing.T) {
+	s := newStage(t)
+	s.consul.SetService("web", web("1"))
+	s.template(t, "f.ctmpl", servers+`{{key "missing"}}`)
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	r := s.mustNew(t)
+	go func() { defer close(done); r.Run(ctx) }()
+	s.logs(t, "waiting for consul", "kv.block(missing)")
+	cancel()
+	<-done
+	s.consul.Stop() // ends the library's queries, which cannot be cancelled
+	await.True(t, "the end of all goroutines", func() bool { return runtime.NumGoroutine() <= before })
+	s.consul.Start()
 }

@@ -76,6 +76,7 @@ type Sidecar struct {
 	Templates    string        `env:"REMORA_TEMPLATES" doc:"directory of consul-template templates (*.ctmpl, *.tmpl), rendered as one set; other files in it are copied"`
 	Candidate    string        `env:"REMORA_CANDIDATE" envDefault:"/candidate/current" doc:"where the rendered set appears: a symlink in a mounted directory"`
 	RenderQuiet  time.Duration `env:"REMORA_RENDER_QUIET" envDefault:"100ms" doc:"after a render, changes within this time are rendered together"`
+	RenderGrace  time.Duration `env:"REMORA_RENDER_GRACE" envDefault:"20s" doc:"after trouble with Consul, how long answers with fewer entries than before are held back, until everybody has registered again"`
 	RenderReread time.Duration `env:"REMORA_RENDER_REREAD" envDefault:"30s" doc:"how often the templates are read again even if nothing reported a change"`
 	Once         bool          `env:"REMORA_ONCE" envDefault:"false" doc:"render once, then exit; nothing is registered"`
 	Admin        string        `env:"REMORA_ADMIN" envDefault:"auto" doc:"socket on which sidecar answers status, health, drain and maintenance: auto (one of this container's own, in no file system), unix:///path, unix://@name or off"`

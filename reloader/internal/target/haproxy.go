@@ -32,8 +32,9 @@ func (h *HAProxy) Validate(ctx context.Context, dir string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
-	if _, err := h.present(ctx); err != nil {
-		return err
+	// Without patience: a target that is away at a first start waits for its files.
+	if _, err := masterCLI(h.Socket).showProc(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return ErrUnchecked
 }

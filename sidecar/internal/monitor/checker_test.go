@@ -118,8 +118,7 @@ func TestTLSIsVerifiedUnlessToldOtherwise(t *testing.T) {
 	mustCheck(t, "skip verify", NewChecker(i, check, nil), 0, service.Passing, "200 OK")
 }
 
-func TestTCPCheck(t *testing.T) {
-	t.Parallel()
+func TestTCPCheck(t *testing.T) { // alone: a parallel test could take the closed port
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
