@@ -162,9 +162,11 @@ func TestSidecarBesideAnApp(t *testing.T) {
 	// A new registration's output, unlike its status, may stay in the agent for
 	// minutes before the catalog has it (check_update_interval), so it is not asked for.
 	t.Run("what somebody deletes is back", func(t *testing.T) {
+		// The agent is asked, because the catalog is a moment behind it.
 		p.do(t, "/v1/agent/service/deregister/"+p.id)
-		p.awaitCheck(t, "ttl", "passing", "")
-		p.do(t, "/v1/agent/check/deregister/"+p.checks()[0].CheckID)
+		await.True(t, "the instance to be back", func() bool { return passing(p.consul) == 1 })
+		p.do(t, "/v1/agent/check/deregister/service:"+p.id+":http:ttl")
+		await.True(t, "the check to be back", func() bool { return passing(p.consul) == 1 })
 		p.awaitCheck(t, "ttl", "passing", "")
 	})
 	t.Run("a wiped agent gets everything back", func(t *testing.T) {

@@ -107,13 +107,13 @@ func (r *Registrar) Keep(ctx context.Context) {
 type state struct {
 	hash       string // of the registration as it was; none if not known
 	registered bool   // this pass registered
-	others     bool   // the registration was somebody else's form of it
+	waited     bool   // this pass left a missing registration to others
 }
 
-// headStart is how long a registration that is missing is left to those who had
-// it in their own form: restored at the same moment in two forms, it would be
-// replaced once more.
-const headStart = time.Second
+// headStart is how long OnlyMissing leaves a missing registration to somebody who
+// may keep it in another form: restored in two forms at the same moment, it would
+// be replaced once more. It is as long as the longest pause of the other.
+const headStart = pauseMost
 
 var errDiffers = errors.New("the agent has it in another form than it was registered in")
 
@@ -123,18 +123,16 @@ func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
 	has, err := r.Agent.Registered(ctx, desired.ID, seen.hash, passInterval)
 	same := err == nil && has.Is(desired)
 	switch {
-	case errors.Is(err, consul.ErrNotFound) && seen.others:
+	case errors.Is(err, consul.ErrNotFound) && r.OnlyMissing && !seen.waited && !seen.registered:
 		wait(ctx, headStart)
-		return state{}, nil
+		return state{waited: true}, nil
 	case errors.Is(err, consul.ErrNotFound) && !seen.registered:
 		err := r.register(ctx, r.Agent.Register)
 		return state{registered: err == nil}, err
 	case err != nil:
-		return state{others: seen.others}, err
-	case same && !has.Outdated:
+		return state{}, err
+	case same && !has.Outdated, !same && r.OnlyMissing:
 		return state{hash: has.Hash}, nil
-	case !same && r.OnlyMissing:
-		return state{hash: has.Hash, others: true}, nil
 	case seen.registered:
 		// Two that own one ID would otherwise register against each other as fast
 		// as they can.
