@@ -20,13 +20,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"remora/internal/cmdline"
+	"remora/internal/declared"
 	"remora/internal/explain"
 	"remora/internal/nearest"
-	"remora/internal/service"
 	"remora/internal/settings"
 )
 
@@ -61,13 +60,14 @@ func check(s settings.Init, args cmdline.Args) error {
 	if err := checkArgs(args); err != nil || installs(args) {
 		return err
 	}
-	if explains(args) {
+	if declared.Asked(args) {
 		return errors.Join(settings.CheckConsul(s.Consul), s.Wish().Check())
 	}
 	if err := errors.Join(settings.CheckStop(s.Drain, s.StopTimeout, stopReserve), settings.CheckConsul(s.Consul), s.Wish().Check()); err != nil {
 		return err
 	}
-	return checkDeclared(s)
+	_, err := declared.Check(s.Checks)
+	return err
 }
 
 func checkArgs(args cmdline.Args) error {
@@ -78,7 +78,7 @@ func checkArgs(args cmdline.Args) error {
 		return nil
 	case len(args.Words) == 1 && args.Words[0] == cmdRegister:
 		return nil
-	case explains(args):
+	case declared.Asked(args):
 		return explain.CheckWords(args.Words)
 	case installs(args) && len(args.Words) == 2:
 		return nil
@@ -92,18 +92,4 @@ func checkArgs(args cmdline.Args) error {
 		return fmt.Errorf("%q: unknown command; did you mean %s?", word, near)
 	}
 	return fmt.Errorf("%q: unknown command; to run an app: init -- %s", word, strings.Join(args.Words, " "))
-}
-
-// declared returns what SERVICE_* in the environment declares for this container.
-func declared() ([]service.Instance, []error, error) {
-	r, err := resolved()
-	return r.Bare(), r.Warnings, err
-}
-
-func resolved() (service.Resolution, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return service.Resolution{}, fmt.Errorf("host name: %w", err)
-	}
-	return service.Resolve(service.Pairs(os.Environ()), host)
 }

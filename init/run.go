@@ -12,6 +12,7 @@ import (
 
 	"remora/internal/cmdline"
 	"remora/internal/consul"
+	"remora/internal/declared"
 	"remora/internal/proc"
 	"remora/internal/registrar"
 	"remora/internal/service"
@@ -20,20 +21,21 @@ import (
 
 // run registers the instances, then supervises or becomes the app if there is one.
 func run(ctx context.Context, log *slog.Logger, s settings.Init, args cmdline.Args) error {
-	if explains(args) {
-		return tell(ctx, s, args)
+	if declared.Asked(args) {
+		return declared.Tell(ctx, declared.Options{Timeout: s.ConsulTimeout, Address: s.Wish(), Checks: s.Checks}, args)
 	}
 	if installs(args) {
 		return install(log, args.Words[1])
 	}
 	signals := proc.Signals()
-	instances, warnings, err := declared()
+	resolution, err := declared.Resolve()
 	if err != nil {
 		return cmdline.Usage(err)
 	}
-	for _, w := range warnings {
+	for _, w := range resolution.Warnings {
 		log.Warn("setting left out", "error", w)
 	}
+	instances := resolution.Bare()
 	if s.Checks == settings.ChecksSidecar {
 		for n := range instances {
 			instances[n] = instances[n].Reported(birthTTL)

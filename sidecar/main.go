@@ -19,6 +19,7 @@ import (
 	"os"
 
 	"remora/internal/cmdline"
+	"remora/internal/declared"
 	"remora/internal/explain"
 	"remora/internal/service"
 	"remora/internal/settings"
@@ -49,31 +50,35 @@ func check(s settings.Sidecar, args cmdline.Args) error {
 		return fmt.Errorf("REMORA_ADMIN=%q: %w", s.Admin, err)
 	}
 	switch {
-	case explains(args):
+	case declared.Asked(args):
 		return errors.Join(explain.CheckWords(args.Words), settings.CheckConsul(s.Consul), s.Wish().Check())
 	case isAttend(args):
 		return checkAttend(s, args)
 	case len(args.Words) > 0:
 		return unknownWord(args.Words[0])
 	}
-	declared := service.Declared(os.Environ())
+	some := service.Declared(os.Environ())
 	switch {
 	case s.Once && s.Templates == "":
 		return errors.New("REMORA_ONCE: needs REMORA_TEMPLATES, the templates to render")
-	case !declared && s.Templates == "":
+	case !some && s.Templates == "":
 		return errors.New("nothing to do: neither a service (SERVICE_NAME, SERVICE_PORT) nor REMORA_TEMPLATES is set")
 	case s.RenderReread <= 0:
 		return fmt.Errorf("REMORA_RENDER_REREAD=%q: is not longer than 0", s.RenderReread)
-	case declared && s.TTL < minTTL:
+	case some && s.TTL < minTTL:
 		return fmt.Errorf("REMORA_TTL=%q: is shorter than %s", s.TTL, minTTL)
 	}
 	if err := errors.Join(settings.CheckConsul(s.Consul), s.Wish().Check()); err != nil {
 		return err
 	}
-	if err := checkTemplates(s.Templates); err != nil || !declared {
+	if err := checkTemplates(s.Templates); err != nil || !some {
 		return err
 	}
-	return checkDeclared(s)
+	r, err := declared.Check(s.Checks)
+	if err == nil && len(r.Instances) == 0 && s.Templates == "" {
+		return errors.New("nothing to do: SERVICE_IGNORE leaves out every port, and REMORA_TEMPLATES is not set")
+	}
+	return err
 }
 
 func checkTemplates(dir string) error {
@@ -88,17 +93,4 @@ func checkTemplates(dir string) error {
 		return fmt.Errorf("REMORA_TEMPLATES=%q: is not a directory", dir)
 	}
 	return nil
-}
-
-func instances() ([]service.Instance, []error, error) {
-	r, err := resolved()
-	return r.Bare(), r.Warnings, err
-}
-
-func resolved() (service.Resolution, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return service.Resolution{}, fmt.Errorf("host name: %w", err)
-	}
-	return service.Resolve(service.Pairs(os.Environ()), host)
 }

@@ -9,6 +9,7 @@ import (
 
 	"remora/internal/cmdline"
 	"remora/internal/consul"
+	"remora/internal/declared"
 	"remora/internal/proc"
 	"remora/internal/registrar"
 	"remora/internal/service"
@@ -35,11 +36,11 @@ type registration struct {
 }
 
 func newRegistration(log *slog.Logger, s settings.Sidecar, again <-chan struct{}) (*registration, error) {
-	declared, warnings, err := instances()
+	resolution, err := declared.Resolve()
 	if err != nil {
 		return nil, cmdline.Usage(err)
 	}
-	for _, w := range warnings {
+	for _, w := range resolution.Warnings {
 		log.Warn("setting left out", "error", w)
 	}
 	agent, err := consul.NewWith(consul.Options{
@@ -50,7 +51,7 @@ func newRegistration(log *slog.Logger, s settings.Sidecar, again <-chan struct{}
 	if err != nil {
 		return nil, cmdline.Usage(err)
 	}
-	return &registration{log: log, settings: s, agent: agent, declared: declared, again: again}, nil
+	return &registration{log: log, settings: s, agent: agent, declared: resolution.Bare(), again: again}, nil
 }
 
 // Run keeps the instances until ctx ends, and then takes them out of Consul.

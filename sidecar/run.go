@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"remora/internal/cmdline"
+	"remora/internal/declared"
 	"remora/internal/render"
 	"remora/internal/service"
 	"remora/internal/settings"
@@ -21,8 +22,8 @@ import (
 // run does what is configured, side by side, until a stop signal comes; or it
 // asks the sidecar that runs already.
 func run(ctx context.Context, log *slog.Logger, s settings.Sidecar, args cmdline.Args) error {
-	if explains(args) {
-		return tell(ctx, s, args)
+	if declared.Asked(args) {
+		return declared.Tell(ctx, declared.Options{Timeout: s.ConsulTimeout, Address: s.Wish(), Checks: s.Checks}, args)
 	}
 	if isAttend(args) {
 		return attend(ctx, s, args)
