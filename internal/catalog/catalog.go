@@ -9,13 +9,14 @@ import (
 	stdlog "log"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/consul-template/dependency"
+
+	"remora/internal/trouble"
 )
 
 // Memory keeps the latest answer for each dependency; consul-template's Brain
@@ -140,41 +141,31 @@ func (w *watch) answered() bool {
 	return w.known
 }
 
-// Bounds of the pause after an error; see package registrar for the reason.
-const (
-	pauseLeast = 100 * time.Millisecond
-	pauseMost  = 2 * time.Second
-)
+// pauseMost is the longest pause after an error.
+const pauseMost = 2 * time.Second
 
 func (w *watch) run(ctx context.Context) {
-	var pause time.Duration
-	failures := 0
+	failures := trouble.Failures{
+		Log:    w.log.With("query", w.dependency.String()),
+		Begins: "consul query failed; keeping the last answer",
+		Ends:   "consul answers again",
+		Most:   pauseMost,
+	}
 	for ctx.Err() == nil {
 		data, meta, err := w.fetch(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			if failures > 0 {
-				w.log.Info("consul answers again", "query", w.dependency.String(), "failures", failures)
-			}
-			pause, failures = 0, 0
+			failures.Over()
 			w.take(data, meta)
 			continue
 		}
-		if failures%10 == 0 {
-			// As text: formatted by slog, the library's errors carry a stack trace.
-			w.log.Warn("consul query failed; keeping the last answer", "query", w.dependency.String(), "error", err.Error(), "failures", failures+1)
-		}
-		failures++
+		failures.Note(err)
 		// An agent that comes back after a restart counts from the beginning.
 		w.index = 0
 		w.doubt.raise()
-		pause = min(max(2*pause, pauseLeast), pauseMost)
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		}
+		failures.Pause(ctx)
 	}
 }
 

@@ -65,9 +65,10 @@ func TestWhoMayKnowWhom(t *testing.T) {
 		"internal/generation": {},
 		"internal/dirwatch":   {},
 		"internal/await":      {},
+		"internal/trouble":    {},
 		"internal/consultest": {},
 		"internal/drive":      {"internal/await"},
-		"internal/catalog":    {},
+		"internal/catalog":    {"internal/trouble"},
 		"internal/service":    {"internal/nearest"},
 		"internal/cmdline":    {"internal/nearest"},
 		"internal/explain":    {"internal/service"},
@@ -75,8 +76,8 @@ func TestWhoMayKnowWhom(t *testing.T) {
 		"internal/consul":     {"internal/address", "internal/service"},
 		"internal/declared": {"internal/address", "internal/cmdline", "internal/consul", "internal/explain",
 			"internal/service", "internal/settings"},
-		"internal/registrar": {"internal/consul", "internal/service"},
-		"internal/render":    {"internal/catalog", "internal/dirwatch", "internal/generation"},
+		"internal/registrar": {"internal/consul", "internal/service", "internal/trouble"},
+		"internal/render":    {"internal/catalog", "internal/dirwatch", "internal/generation", "internal/trouble"},
 	}
 	for name, may := range allowed {
 		if _, exists := packages[name]; !exists {

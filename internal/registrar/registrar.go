@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"remora/internal/consul"
 	"remora/internal/service"
+	"remora/internal/trouble"
 )
 
 // Agent is what a registrar needs of Consul's agent; package consul says what
@@ -36,12 +36,18 @@ type Registrar struct {
 	OnRegister func()
 }
 
-// Bounds of the pause after an error, which doubles and is random between half
-// and the whole, so that a returning agent does not meet everybody at once.
-const (
-	pauseLeast = 100 * time.Millisecond
-	pauseMost  = time.Second
-)
+// pauseMost is the longest pause after an error: an agent that comes back has
+// everything again within it.
+const pauseMost = time.Second
+
+func newFailures(log *slog.Logger) trouble.Failures {
+	return trouble.Failures{
+		Log:    log,
+		Begins: "registration failed; trying again",
+		Ends:   "registration works again",
+		Most:   pauseMost,
+	}
+}
 
 // passInterval bounds how long a difference that the blocking query does not see
 // (a missing check) can last.
@@ -66,18 +72,18 @@ func (r *Registrar) Ensure(ctx context.Context) error {
 // Retry does something that needs Consul until it succeeds, or ctx ends, or its
 // error is one that trying again cannot mend. It returns the last error.
 func Retry(ctx context.Context, log *slog.Logger, do func() error) error {
-	var failures failures
+	failures := newFailures(log)
 	for {
 		err := do()
 		if errors.Is(err, consul.ErrRefused) || errors.Is(err, consul.ErrNoAddress) {
 			return err
 		}
 		if err == nil {
-			failures.end(log)
+			failures.Over()
 			return nil
 		}
-		failures.note(log, err)
-		if !failures.pause(ctx) {
+		failures.Note(err)
+		if !failures.Pause(ctx) {
 			return err
 		}
 	}
@@ -87,18 +93,18 @@ func Retry(ctx context.Context, log *slog.Logger, do func() error) error {
 // query that blocks until something changes, so that it costs nothing while all
 // is well, and a lost registration is noticed at once.
 func (r *Registrar) Keep(ctx context.Context) {
-	var failures failures
+	failures := newFailures(r.Log)
 	var seen state
 	for ctx.Err() == nil {
 		next, err := r.pass(ctx, seen)
 		seen = next
 		switch {
 		case err != nil:
-			failures.note(r.Log, err)
-			failures.pause(ctx)
+			failures.Note(err)
+			failures.Pause(ctx)
 		case !seen.registered:
 			// A registration alone proves nothing: it counts once it is seen.
-			failures.end(r.Log)
+			failures.Over()
 		}
 	}
 }
@@ -124,7 +130,7 @@ func (r *Registrar) pass(ctx context.Context, seen state) (state, error) {
 	same := err == nil && has.Is(desired)
 	switch {
 	case errors.Is(err, consul.ErrNotFound) && r.OnlyMissing && !seen.waited && !seen.registered:
-		wait(ctx, headStart)
+		trouble.Wait(ctx, headStart)
 		return state{waited: true}, nil
 	case errors.Is(err, consul.ErrNotFound) && !seen.registered:
 		err := r.register(ctx, r.Agent.Register)
@@ -152,43 +158,4 @@ func (r *Registrar) register(ctx context.Context, how func(context.Context, serv
 		r.OnRegister()
 	}
 	return nil
-}
-
-// failures counts errors in a row, to log the first, every tenth, and the end.
-type failures struct {
-	count int
-	delay time.Duration
-}
-
-func (f *failures) note(log *slog.Logger, err error) {
-	if errors.Is(err, context.Canceled) {
-		return
-	}
-	if f.count%10 == 0 {
-		log.Warn("registration failed; trying again", "error", err, "failures", f.count+1)
-	}
-	f.count++
-}
-
-func (f *failures) end(log *slog.Logger) {
-	if f.count > 0 {
-		log.Info("registration works again", "failures", f.count)
-	}
-	*f = failures{}
-}
-
-// pause waits, longer each time, and tells whether ctx is still alive.
-func (f *failures) pause(ctx context.Context) bool {
-	f.delay = min(max(2*f.delay, pauseLeast), pauseMost)
-	return wait(ctx, f.delay/2+rand.N(f.delay/2))
-}
-
-// wait waits and tells whether ctx is still alive.
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

@@ -22,6 +22,7 @@ import (
 	"remora/internal/catalog"
 	"remora/internal/dirwatch"
 	"remora/internal/generation"
+	"remora/internal/trouble"
 )
 
 // Set is a directory of templates and the place where what they make appears.
@@ -85,7 +86,7 @@ func (r *Renderer) Run(ctx context.Context) {
 	defer cancel()
 	templates := dirwatch.Watch(ctx, r.log, r.set.Templates, r.set.Reread)
 	for {
-		if r.pass(ctx) && !pause(ctx, r.set.Quiet) {
+		if r.pass(ctx) && !trouble.Wait(ctx, r.set.Quiet) {
 			return
 		}
 		select {
@@ -253,13 +254,4 @@ func (r *Renderer) publish(files generation.Files) (bool, error) {
 		r.log.Warn("old generations stay", "error", err)
 	}
 	return true, nil
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
