@@ -28,7 +28,7 @@ func TestReadme(t *testing.T) {
 	// plugin, which a machine may have under another name.
 	skip := []string{"make test", "docker compose"}
 	after := map[string]func(out string){
-		"docker run": func(string) { awaitShopPassing(t) },
+		"docker run --detach": func(string) { awaitShopPassing(t) },
 		"docker logs": func(out string) {
 			if !strings.Contains(out, "service registered") {
 				t.Errorf("the log does not say that the service was registered:\n%s", out)
