@@ -40,11 +40,12 @@ demo: images servers ## show Remora at work on real servers, and leave it runnin
 demo-down: ## stop what make demo left running
 	@go run ./integration/demo -down
 
-test: test-unit test-integration ## every test
+test: RACE = $(race)
+test: test-unit test-integration ## every test, those without Docker under the race detector
 
 test-unit: ## the tests that need no Docker
-	@echo "go test $(race), all packages but integration"
-	@go test $(race) $(units)
+	@echo "go test $(RACE), all packages but integration"
+	@go test $(RACE) $(units)
 
 test-integration: images servers ## the tests on real Consul, Docker, HAProxy and nginx
 	go test ./integration/... -count=1 -timeout 20m
