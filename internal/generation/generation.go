@@ -246,15 +246,6 @@ func (s *Store) Pointed(name string) (ID, error) {
 	return id, nil
 }
 
-// Remove removes the symlink name; that there is none is no error.
-func (s *Store) Remove(name string) error {
-	err := os.Remove(filepath.Join(s.dir, name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return syncDir(s.dir)
-}
-
 // spare generations that nothing points to are kept, for readers that resolved
 // a symlink just before it was flipped.
 const spare = 2
